@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class ChatbotServiceConfig(AppConfig):
+    name = "chatbot_service"

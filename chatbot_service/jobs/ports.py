@@ -1,0 +1,238 @@
+"""What jobs need from the world, as protocols and plain facts. The real ones: `engine`, `compose`, `project`, `records`.
+
+Times are seconds. Every call is bounded: it ends within its `timeout` or raises `Broken`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+Say = Callable[[str], None]
+"""Takes one line of progress for the step's output."""
+
+
+@dataclass(frozen=True)
+class Healthcheck:
+    """A container healthcheck as configured. `test` as Docker keeps it: ["CMD", …], ["CMD-SHELL", "…"] or []."""
+
+    test: tuple[str, ...] = ()
+    interval: float = 30.0
+    timeout: float = 30.0
+    retries: int = 3
+    start_period: float = 0.0
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.test) and self.test[0] != "NONE"
+
+    @property
+    def verdict_after(self) -> float:
+        """When Docker has had every chance to say unhealthy."""
+        return self.start_period + self.retries * (self.interval + self.timeout)
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    id: str
+    repo_digests: tuple[str, ...]
+    platform: str
+    user: str
+    healthcheck: Healthcheck
+    env: dict[str, str]
+    labels: dict[str, str]
+    size: int
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    created: str = ""
+
+
+@dataclass(frozen=True)
+class ContainerFacts:
+    """`image` is the reference it was created from, `image_id` what it really runs."""
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    state: str
+    health: str
+    failing_streak: int
+    restart_count: int
+    exit_code: int
+    oom_killed: bool
+    started_at: datetime | None
+    healthcheck: Healthcheck
+    user: str
+    labels: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+    last_probe_output: str = ""
+    last_probe_at: datetime | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    exit_code: int
+    output: str
+    took: float
+
+    @property
+    def passed(self) -> bool:
+        return self.exit_code == 0
+
+
+@dataclass(frozen=True)
+class Login:
+    """For one pull or look-up; lives in the worker's memory only."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_certificate: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Compose project on the host. The pin file is the last of `files`."""
+
+    directory: str
+    name: str
+    files: tuple[str, ...]
+    pin_file: str
+    service: str
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    version: str
+    api: str
+    platform: str
+
+
+class Engine(Protocol):
+    """`chatbot_service.engine.DockerEngine`. Raises `Broken` when the engine does not answer."""
+
+    def facts(self) -> EngineFacts: ...
+    def image(self, reference: str) -> ImageFacts | None: ...
+    def pull(self, repository: str, digest: str, platform: str, login: Login | None, say: Say, timeout: float) -> None:
+        """Reads the pull stream to its end and checks RepoDigests. Raises `Refused`: denied, not found, rate limit,
+        TLS, unreachable, told apart in words."""
+
+    def keep(self, image_id: str, repository: str, tag: str) -> None:
+        """A local tag that saves an image known by digest only from a plain `docker image prune`."""
+
+    def containers(self, project: str, service: str) -> list[ContainerFacts]:
+        """All of them, also stopped ones and those a killed compose left half made."""
+
+    def container(self, container_id: str) -> ContainerFacts | None: ...
+    def probe(self, container_id: str, timeout: float | None = None) -> ProbeResult:
+        """The container's own healthcheck command by exec, as its own user, within its own timeout."""
+
+    def execute(self, container_id: str, argv: Sequence[str], timeout: float) -> ProbeResult: ...
+    def logs(self, container_id: str, tail: int) -> list[str]: ...
+    def start(self, container_id: str, timeout: float) -> None: ...
+    def stop(self, container_id: str, timeout: float) -> None: ...
+    def remove(self, container_id: str) -> None:
+        """By force; nothing happens if it is gone."""
+
+    def rename(self, container_id: str, name: str) -> None: ...
+
+
+class Compose(Protocol):
+    """`chatbot_service.compose.ComposeBinary`. Raises `Refused` for a project that is not in order, else `Broken`."""
+
+    def config(self, project: Project) -> dict[str, Any]:
+        """The rendered project. Holds secret values: never log, store or show it."""
+
+    def up(self, project: Project, say: Say, timeout: float) -> None:
+        """`up -d --no-deps --pull never --no-build SERVICE`; does not wait for health."""
+
+    def up_rendered(self, project_name: str, directory: str, rendered: dict[str, Any], say: Say, timeout: float) -> None:
+        """Brings up a project given as data (by standard input, never on disk): a rehearsal."""
+
+    def down(self, project_name: str, say: Say, timeout: float) -> None:
+        """Removes a rehearsal's containers, networks and anonymous volumes by project name."""
+
+
+class ProjectFiles(Protocol):
+    """`chatbot_service.project.Folder`."""
+
+    def read_pin(self) -> str | None:
+        """The pin file's text, or nothing if there is no such file."""
+
+    def write_pin(self, text: str | None) -> None:
+        """Atomically: temporary file, fsync, rename. Nothing removes the file."""
+
+    def throw_away_copy(self, path: str, most_bytes: int) -> str | None:
+        """A copy of a data path with owners and modes kept; nothing if it is larger or cannot be copied."""
+
+    def remove_copies(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger says of one digest, as far as a job needs it."""
+
+    repository: str
+    digest: str
+    state: str
+    tag: str
+    image_ids: frozenset[str]
+    """Config and manifest digests of its platforms and the digest itself: what an engine may show as image ID."""
+    platforms: tuple[str, ...]
+
+    @property
+    def reference(self) -> str:
+        """As written into the pin: `repository[:tag]@sha256:…`."""
+        return f"{self.repository}:{self.tag}@{self.digest}" if self.tag else f"{self.repository}@{self.digest}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The gate's answer in words, and as data for the record."""
+
+    allowed: bool
+    sentence: str
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+class Records(Protocol):
+    """What a job asks of the record and writes into it; each write with its audit event in one transaction."""
+
+    def entry(self, digest: str) -> Entry | None: ...
+    def entry_of_image(self, image_id: str, repo_digests: Sequence[str]) -> Entry | None:
+        """The ledger entry that a running image is, by digest or image ID; never by name or tag."""
+
+    def gate(self, digest: str) -> Verdict:
+        """Asked again at deployment. For a rollback to a digest that was known good it warns and allows."""
+
+    def deployed(self, digest: str, gate: dict[str, Any]) -> None:
+        """Ends the open deployment and opens one for `digest`."""
+
+    def undeployed(self, digest: str) -> None:
+        """Ends this job's deployment as undone and opens one for the digest that runs again. Safe to repeat."""
+
+    def healthy(self, digest: str) -> None:
+        """It has run healthy: approved becomes known-good."""
+
+    def failed(self, digest: str, why: str) -> None:
+        """Marks the candidate with the failure."""
+
+    def deprecate(self, digest: str, note: str) -> None: ...
+    def login(self, repository: str) -> Login | None: ...
+    def serving(self) -> None:
+        """Notes the moment from which the new container answers."""
+
+    def observed(self, container: ContainerFacts | None, entry: Entry | None, pin: str) -> None:
+        """Brings what pages show of the service up to date at once."""
+
+
+class Memory(Protocol):
+    """What must not be forgotten if the worker dies: kept in the job's row, written before the act it is for."""
+
+    def get(self, key: str) -> Any: ...
+    def put(self, key: str, value: Any) -> None:
+        """Kept at once. Raises `Fenced` when the job is no longer ours."""

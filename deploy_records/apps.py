@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class DeployRecordsConfig(AppConfig):
+    name = "deploy_records"

@@ -1,0 +1,154 @@
+"""The roles and what each may do: one table, brought into force after every migration.
+
+Default deny: a view says its permission with `needs`; a view that says nothing is
+refused by `RefusalMiddleware`, and sign-in is required everywhere but where a view is public.
+"""
+
+import functools
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.apps.registry import Apps
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from deploy_records import audit
+from deploy_records.errors import Broken, NotAllowed, Refused
+from deploy_records.people import holds, roles_of
+
+log = logging.getLogger(__name__)
+
+LOOK = (
+    "chatbot_service.view_service",
+    "chatbot_service.view_job",
+    "chatbot_service.view_host",
+    "deploy_records.view_imagedigest",
+    "deploy_records.view_deployment",
+)
+OPERATE = (
+    "chatbot_service.operate_service",
+    "chatbot_service.upgrade_service",
+    "chatbot_service.rollback_service",
+    "chatbot_service.cancel_job",
+)
+ROLES: dict[str, tuple[str, ...]] = {
+    "Viewer": LOOK,
+    "Operator": (*LOOK, *OPERATE, "chatbot_service.add_service", "deploy_records.register_digest"),
+    "Release manager": (
+        *LOOK,
+        "deploy_records.register_digest",
+        "deploy_records.approve_digest",
+        "deploy_records.deprecate_digest",
+        "deploy_records.revoke_digest",
+        "chatbot_service.cancel_job",
+    ),
+    "Security reviewer": (*LOOK, "deploy_records.revoke_digest", "deploy_records.view_auditevent"),
+    "Auditor": (*LOOK, "deploy_records.view_auditevent"),
+    "Administrator": (
+        *LOOK,
+        "chatbot_service.add_service",
+        "chatbot_service.change_service",
+        "chatbot_service.add_host",
+        "chatbot_service.change_host",
+        "chatbot_service.change_registrylogin",
+        "auth.view_user",
+        "auth.change_user",
+        "deploy_records.view_auditevent",
+    ),
+}
+
+View = Callable[..., HttpResponse]
+
+
+def roles_that_may(permission: str) -> list[str]:
+    """For the words "who could": the roles that grant a permission."""
+    return [role for role, granted in ROLES.items() if permission in granted]
+
+
+def needs(permission: str, to_do: str) -> Callable[[View], View]:
+    """Marks a view with the permission it takes; `to_do` begins the refusal: "Approving a digest"."""
+
+    def mark(view: View) -> View:
+        @functools.wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not holds(request.user, permission):
+                who = " or ".join(roles_that_may(permission)).lower()
+                raise NotAllowed(f"{to_do} takes the role {who}. Nothing was changed.")
+            return view(request, *args, **kwargs)
+
+        checked.permission = permission  # type: ignore[attr-defined]  # read by the middleware and the access test
+        return checked
+
+    return mark
+
+
+def public(view: View) -> View:
+    """Marks a view that may be seen without signing in."""
+    view.permission = ""  # type: ignore[attr-defined]  # read by the middleware and the access test
+    return login_not_required(view)
+
+
+def signed_in(view: View) -> View:
+    """Marks a view that any signed-in person may use."""
+    view.permission = ""  # type: ignore[attr-defined]  # read by the middleware and the access test
+    return view
+
+
+class RefusalMiddleware:
+    """Turns `Refused` and `Broken` into pages with a correlation id, and refuses views that name no permission."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> None:
+        if not hasattr(view, "permission") and not view.__module__.startswith(("django.contrib.auth", "django.views")):
+            raise NotAllowed("This address is not open to anybody.")
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, Refused):
+            return self._refuse(request, error)
+        if isinstance(error, Http404):
+            return None
+        return self._break(request, error)
+
+    def _refuse(self, request: HttpRequest, error: Refused) -> HttpResponse:
+        correlation = _correlation()
+        audit.record_refusal(
+            audit.Actor.of_request(request), f"{request.method} {request.path}"[:300], str(error), error.code, correlation
+        )
+        return render(request, "refused.html", {"message": str(error), "correlation": correlation}, status=error.status)
+
+    def _break(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        correlation = _correlation()
+        log.error("Broken %s: %s %s", correlation, request.method, request.path, exc_info=error)
+        words = str(error) if isinstance(error, Broken) else ""
+        return render(request, "500.html", {"message": words, "correlation": correlation}, status=500)
+
+
+def _correlation() -> str:
+    hexes = uuid.uuid4().hex
+    return f"{hexes[:4]}-{hexes[4:8]}"
+
+
+def bring_roles_into_force(apps: Apps, **_: Any) -> None:
+    """After every migration: exactly the roles and grants of the table above."""
+    from django.contrib.auth.models import Group, Permission  # noqa: PLC0415 - models are not loaded at import
+
+    for role, granted in ROLES.items():
+        group, _made = Group.objects.get_or_create(name=role)
+        wanted = Permission.objects.none()
+        for permission in granted:
+            app, _dot, codename = permission.partition(".")
+            wanted |= Permission.objects.filter(content_type__app_label=app, codename=codename)
+        group.permissions.set(wanted)
+
+
+def shown_roles(request: HttpRequest) -> str:
+    """"Release manager" and "also operator", for the foot of the side bar."""
+    return ", ".join(roles_of(request.user))

@@ -1,0 +1,23 @@
+"""Secrets that are made at the first start and kept in the state folder."""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+
+def kept_secret(file: Path, *, fernet: bool = False) -> str:
+    """The secret in `file`, made now if there is none; mode 0600, and safe when several processes start at once."""
+    if not file.exists():
+        made = Fernet.generate_key().decode() if fernet else secrets.token_urlsafe(48)
+        fresh = file.with_name(f".{file.name}.{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(made)
+        try:
+            os.link(fresh, file)  # fails if another process was first: then that one's secret holds
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return file.read_text().strip()

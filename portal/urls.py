@@ -1,0 +1,5 @@
+"""Every URL on one screen."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []
