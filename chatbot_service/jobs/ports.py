@@ -68,6 +68,8 @@ class ContainerFacts:
     error: str = ""
     last_probe_output: str = ""
     last_probe_at: datetime | None = None
+    published: frozenset[str] = frozenset()
+    """Host ports it holds, each as address:port/protocol, for example 127.0.0.1:8000/tcp."""
 
     @property
     def running(self) -> bool:
