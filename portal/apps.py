@@ -3,6 +3,8 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from portal.celery import wake
+
 
 class PortalConfig(AppConfig):
     name = "portal"
@@ -10,6 +12,10 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         # django.contrib.auth creates permissions in its own post_migrate handler, connected before this one.
         post_migrate.connect(_after_migrate, sender=self)
+
+        from chatbot_service import dispatch  # noqa: PLC0415 - models are not loaded at import
+
+        dispatch.wakes_workers(wake)
 
 
 def _after_migrate(**kwargs: Any) -> None:

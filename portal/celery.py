@@ -9,3 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("known_good")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["chatbot_service"])
+
+
+def wake(job_id: int, queue: str) -> None:
+    """Tells a worker of the queue to look at a job. By name, so that web processes never load what touches Docker."""
+    app.send_task("chatbot_service.tasks.run_job", (job_id,), queue=queue)

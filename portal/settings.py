@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from csp.constants import NONE, SELF
+from kombu import Queue
 
 from portal import env
 from portal.kept_secret import kept_secret
@@ -110,6 +111,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
+# A worker consumes the general queue and those of the hosts it serves.
+WORKER_HOSTS = env.words("KG_HOSTS", ["local"])
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_TASK_QUEUES = [Queue("control"), *(Queue(f"host.{name}") for name in WORKER_HOSTS)]
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "chatbot_service.tasks.sweep_hosts", "schedule": env.whole("KG_SWEEP_SECONDS", 15, least=1)},
 }
@@ -117,7 +122,7 @@ CELERY_BEAT_SCHEDULE = {
 # Docker: workers only
 COMPOSE_BINARY = env.text("KG_COMPOSE_BINARY")
 JOB_LEASE_SECONDS = env.whole("KG_JOB_LEASE_SECONDS", 30, least=3)
-REGISTRY_MIRROR_HOSTS = env.words("KG_INSECURE_REGISTRIES", ["127.0.0.1", "localhost"])
+PRIVATE_REGISTRIES = env.words("KG_PRIVATE_REGISTRIES", ["127.0.0.1", "localhost"])
 
 # Language, time
 LANGUAGE_CODE = "en-gb"

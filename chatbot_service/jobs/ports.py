@@ -208,6 +208,10 @@ class Records(Protocol):
     def entry_of_image(self, image_id: str, repo_digests: Sequence[str]) -> Entry | None:
         """The ledger entry that a running image is, by digest or image ID; never by name or tag."""
 
+    def register(self, reference: str) -> Entry:
+        """Resolves `repository:tag` or `repository@digest` at the registry and enters it as a candidate.
+        Raises `Refused`: denied, not found, rate limit, TLS, unreachable, told apart in words."""
+
     def gate(self, digest: str) -> Verdict:
         """Asked again at deployment. For a rollback to a digest that was known good it warns and allows."""
 

@@ -1,7 +1,7 @@
 """A job is a tuple of steps. This file runs such a tuple and undoes it; it knows nothing of what the steps do."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -80,3 +80,16 @@ def undo_steps(begun: Sequence[Step], context: Any, report: Report) -> Outcome:
         else:
             report.undone(step, note or "")
     return outcome
+
+
+def patient(steps: Sequence[Step], wait: Callable[[], None]) -> tuple[Step, ...]:
+    """The same steps, whose undo first waits until it has a chance: an engine that restarts must not leave a job stuck."""
+
+    def patiently(undo: Act) -> Act:
+        def act(context: Any) -> str | None:
+            wait()
+            return undo(context)
+
+        return act
+
+    return tuple(step if step.undo is None else replace(step, undo=patiently(step.undo)) for step in steps)

@@ -1,0 +1,202 @@
+"""`start` asks the rules, writes the job with its audit event, and wakes a worker once that is committed."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from chatbot_service.claims import lapsed_jobs
+from chatbot_service.jobs.catalogue import KINDS
+from chatbot_service.models import ACTIVE, Host, Job, JobState, Kind, Service
+from chatbot_service.progress import lay_out
+from deploy_records import audit, deployments, ledger
+from deploy_records.errors import Invalid, Refused
+from deploy_records.people import require
+from deploy_records.rules.digest import parse_digest, parse_reference, shown
+from deploy_records.rules.words import checked_words
+
+log = logging.getLogger(__name__)
+
+PUBLISH_AGAIN_AFTER = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks, from where, and why."""
+
+    by: User
+    reason: str = ""
+    address: str = ""
+
+    @property
+    def actor(self) -> audit.Actor:
+        return audit.Actor.of(self.by, self.address)
+
+
+@dataclass(frozen=True)
+class Order:
+    kind: Kind
+    host: Host
+    service: Service | None = None
+    target: str = ""
+    asked: dict[str, Any] = field(default_factory=dict)
+
+
+def upgrade(service: Service, digest: str, request: Request) -> Job:
+    """`digest`: `sha256:…`, or `repository@sha256:…` of the service's repository."""
+    _may(Kind.UPGRADE, request)
+    return _start(Order(Kind.UPGRADE, service.host, service, _target(service, digest)), request)
+
+
+def rollback(service: Service, digest: str, request: Request, *, deprecate: bool = False, note: str = "") -> Job:
+    """An empty `digest` means the last known-good one that ran here before."""
+    _may(Kind.ROLLBACK, request)
+    if digest:
+        target = _target(service, digest)
+    else:
+        entry = deployments.previous_known_good(service.host.name, service.name, but_not=service.seen_digest)
+        if entry is None:
+            raise Refused(f"No other digest has run healthy as {service} yet, so there is nothing to roll back to.")
+        target = entry.digest
+    checked = checked_words("Note", note, required=deprecate, most=500)
+    return _start(Order(Kind.ROLLBACK, service.host, service, target, {"deprecate": deprecate, "note": checked}), request)
+
+
+def lifecycle(kind: Kind, service: Service, request: Request) -> Job:
+    """start, stop or restart."""
+    if kind not in {Kind.START, Kind.STOP, Kind.RESTART}:
+        raise Invalid(f"{shown(str(kind))} is not start, stop or restart.")
+    _may(kind, request)
+    return _start(Order(kind, service.host, service), request)
+
+
+def adopt(service: Service, request: Request) -> Job:
+    _may(Kind.ADOPT, request)
+    return _start(Order(Kind.ADOPT, service.host, service), request)
+
+
+def inspect(host: Host, directory: str, files: list[str], project_name: str, request: Request) -> Job:
+    """Reads a compose project on the host, for adding a service."""
+    _may(Kind.INSPECT, request)
+    asked = {"directory": directory, "files": files, "project_name": project_name}
+    return _start(Order(Kind.INSPECT, host, asked=asked), request)
+
+
+def resolve(host: Host, reference: str, request: Request) -> Job:
+    """Registers `repository:tag` or `repository@sha256:…` in the ledger; a worker of the host asks the registry."""
+    _may(Kind.RESOLVE, request)
+    parsed = parse_reference(reference)
+    if not parsed.tag and not parsed.digest:
+        raise Invalid(f"{shown(reference)} names neither tag nor digest. Add :TAG or @sha256:…")
+    return _start(Order(Kind.RESOLVE, host, asked={"reference": str(parsed)}), request)
+
+
+def cancel(job: Job, request: Request) -> None:
+    """Asks the worker to stop and undo; a job that still waits ends at once."""
+    require(request.by, "chatbot_service.cancel_job", "Cancelling a job")
+    with transaction.atomic():
+        event = audit.Event("job.cancel_asked", **audit.about(job), job=job.pk, reason=request.reason)
+        waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
+            state=JobState.CANCELLED, ended_at=timezone.now(), cancel_asked_at=timezone.now(),
+            cancel_asked_by=request.by, error="Cancelled before it began.",
+        )  # fmt: skip
+        asked = waiting or Job.objects.filter(pk=job.pk, state=JobState.RUNNING, cancel_asked_at=None).update(
+            cancel_asked_at=timezone.now(), cancel_asked_by=request.by
+        )
+        if not asked:
+            raise Refused(f"{job} has ended or is being undone already, so there is nothing to cancel.")
+        audit.record(request.actor, event)
+
+
+def _may(kind: Kind, request: Request) -> None:
+    require(request.by, KINDS[kind].permission, KINDS[kind].to_do)
+
+
+def _target(service: Service, text: str) -> str:
+    """The digest asked for, when the ledger knows it for this service's repository and it does not run already."""
+    if "@" in text or not text.startswith("sha256:"):
+        reference = parse_reference(text) if "@" in text else None
+        if reference is not None and reference.repository != service.repository:
+            raise Refused(f"{service} runs images of {service.repository}; {shown(reference.repository)} is another repository.")
+        digest = reference.digest if reference else parse_digest(text)
+    else:
+        digest = parse_digest(text)
+    entry = ledger.find(service.repository, digest)
+    if entry is None:
+        elsewhere = ledger.repositories_of(digest)
+        where = f" It belongs to {elsewhere[0]}." if elsewhere else " Register and approve it first."
+        raise Refused(f"{digest[:19]}… is not in the ledger of {service.repository}.{where}")
+    if service.seen_digest == digest and service.seen_state == "running":
+        raise Refused(f"{digest[:19]}… runs already as {service}. Nothing was changed.")
+    return digest
+
+
+def _start(order: Order, request: Request) -> Job:
+    reason = checked_words("Reason", request.reason, required=False, most=500)
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                kind=order.kind, host=order.host, service=order.service, by=request.by, reason=reason,
+                asked=order.asked, target_digest=order.target,
+                from_digest=order.service.seen_digest if order.service else "",
+            )  # fmt: skip
+            lay_out(job, KINDS[order.kind].steps)
+            changes = {"target": order.target, **order.asked} if order.target else dict(order.asked)
+            audit.record(request.actor, audit.Event("job.asked", **audit.about(job), reason=reason, job=job.pk, changes=changes))
+            transaction.on_commit(lambda: publish(job))
+    except IntegrityError as error:
+        raise Refused(_who_holds(order), code="busy") from error
+    return job
+
+
+def _who_holds(order: Order) -> str:
+    job = Job.objects.filter(service=order.service, state__in=ACTIVE).select_related("by").first()
+    if job is None:
+        return f"Not started: another job has just ended on {order.service}. Try again."
+    since = job.created_at.strftime("%H:%M:%S UTC")
+    return f"Not started. {job} by {job.by.get_username()} holds {order.service} since {since}. Nothing was changed."
+
+
+_wake: list[Callable[[int, str], None]] = []
+
+
+def wakes_workers(wake: Callable[[int, str], None]) -> Callable[[int, str], None]:
+    """The portal says here how a worker is woken, so that this file needs no Celery."""
+    _wake[:] = [wake]
+    return wake
+
+
+def publish(job: Job) -> bool:
+    """Wakes a worker of the job's host. Whether the broker took it; if not, the sweep tries again."""
+    if not _woken(job):
+        return False
+    Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(published_at=timezone.now())
+    return True
+
+
+def publish_waiting() -> int:
+    """Publishes again what no worker has begun; each is still run once, as a claim is a compare-and-set."""
+    due = Q(published_at=None) | Q(published_at__lt=timezone.now() - PUBLISH_AGAIN_AFTER)
+    waiting = Job.objects.filter(due, state=JobState.QUEUED).select_related("host")
+    return sum(publish(job) for job in waiting)
+
+
+def wake_for_lapsed() -> int:
+    """Wakes workers for jobs whose worker has died."""
+    return sum(_woken(job) for job in Job.objects.filter(pk__in=lapsed_jobs()).select_related("host"))
+
+
+def _woken(job: Job) -> bool:
+    try:
+        for wake in _wake:
+            wake(job.pk, job.host.queue)
+    except Exception:  # noqa: BLE001 - whatever the broker's client raises: the job is safe in the database
+        log.warning("%s: the broker does not answer; the sweep tries again", job)
+        return False
+    return True

@@ -1,0 +1,35 @@
+"""Celery's entrance: ids in, one call each. A message is a wake-up only; the database knows the jobs."""
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready
+
+from chatbot_service import dispatch, hosts, runner
+from chatbot_service.models import Host
+
+
+@shared_task
+def run_job(job_id: int) -> None:
+    runner.run_job(job_id)
+
+
+@shared_task(expires=30)
+def check_host(name: str) -> None:
+    hosts.check(name)
+
+
+@shared_task(expires=30)
+def sweep_hosts() -> None:
+    """Every 15 s: what was lost on the way is published again, what a dead worker left is recovered."""
+    dispatch.publish_waiting()
+    dispatch.wake_for_lapsed()
+    for host in Host.objects.all():
+        check_host.apply_async((host.name,), queue=host.queue)
+
+
+@worker_ready.connect
+def first_sweep(**_: Any) -> None:
+    """A worker that comes back does not wait for the scheduler."""
+    hosts.make_own()
+    sweep_hosts.apply_async()
