@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from django.contrib.auth.models import User
 from django.db import models, transaction
-from django.http import HttpRequest
 from django.utils import timezone
 
 from deploy_records.errors import Broken
@@ -32,10 +33,6 @@ class Actor:
             return cls(person.get_username(), ", ".join(roles_of(person)), address)
         return cls("anonymous", "", address)
 
-    @classmethod
-    def of_request(cls, request: HttpRequest) -> Self:
-        return cls.of(request.user, str(request.META.get("REMOTE_ADDR", "")))
-
 
 WORKER = Actor("worker")
 WATCHER = Actor("watcher")
@@ -54,7 +51,7 @@ class Event:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-def about(thing: models.Model) -> dict[str, str]:
+def about(thing: models.Model) -> dict[str, Any]:
     """The object of an event: `Event("job.started", **about(job))`."""
     return {"object_type": thing._meta.model_name or "", "object_id": str(thing.pk), "object_name": str(thing)[:500]}
 
@@ -71,13 +68,29 @@ def chained(previous: str, text: str) -> str:
     return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
 
 
+@contextmanager
+def changing() -> Iterator[None]:
+    """A transaction for a change and its events. It holds the end of the chain from its beginning: writers queue
+    there before they touch rows, so that two of them never wait for each other crosswise."""
+    with transaction.atomic():
+        _lock_head()
+        yield
+
+
+def _lock_head() -> AuditHead:
+    head = AuditHead.objects.select_for_update().filter(pk=1).first()
+    if head is None:
+        AuditHead.objects.get_or_create(pk=1)
+        head = AuditHead.objects.select_for_update().get(pk=1)
+    return head
+
+
 def record(actor: Actor, event: Event) -> AuditEvent:
     """Adds one link to the chain; must run inside the transaction of the change it tells of."""
     if not transaction.get_connection().in_atomic_block:
         raise Broken("audit.record was called outside a transaction.")
     event = _clean(event)
-    AuditHead.objects.get_or_create(pk=1)
-    head = AuditHead.objects.select_for_update().get(pk=1)
+    head = _lock_head()
     sequence, at = head.sequence + 1, timezone.now()
     text = canonical(sequence, at, actor, event)
     digest = chained(head.digest, text)

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from deploy_records.rules.digest import registry_of
+from deploy_records.rules.digest import is_floating, registry_of
 
 
 class LedgerState(models.TextChoices):
@@ -32,6 +32,9 @@ class ImageDigest(models.Model):
     registered_at = models.DateTimeField(auto_now_add=True)
     note = models.TextField(blank=True, help_text="Why it was deprecated or revoked, or how it failed.")
     failed_at = models.DateTimeField(null=True, blank=True, help_text="Last time a job with this digest was undone.")
+    known_good_at = models.DateTimeField(null=True, blank=True, help_text="First time it became known good; stays.")
+    reinstated_at = models.DateTimeField(null=True, blank=True, help_text="Last time it was offered again.")
+    reinstated_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     is_demo = models.BooleanField(default=False)
 
     class Meta:
@@ -65,8 +68,13 @@ class ImageDigest(models.Model):
 
     @property
     def tag(self) -> str:
-        """The tag it was last seen under, or nothing."""
-        return str(self.tags[-1]) if self.tags else ""
+        """The tag it was last seen under that stays in place, else the last one, or nothing. For showing."""
+        return self.pin_tag or (str(self.tags[-1]) if self.tags else "")
+
+    @property
+    def pin_tag(self) -> str:
+        """The tag to write beside the digest in a pin: the last one that is not made to move, or nothing."""
+        return next((str(tag) for tag in reversed(self.tags) if not is_floating(str(tag))), "")
 
     @property
     def may_run(self) -> bool:
@@ -86,6 +94,10 @@ class PlatformImage(models.Model):
         ordering = ("platform", "id")
         constraints = (
             models.UniqueConstraint(fields=("entry", "manifest_digest"), name="one_row_per_platform_manifest"),
+        )
+        indexes = (
+            models.Index(fields=("manifest_digest",), name="platform_by_manifest"),
+            models.Index(fields=("config_digest",), name="platform_by_config"),
         )
 
     def __str__(self) -> str:

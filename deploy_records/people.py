@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permission, User
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
+from django.db.models import QuerySet
 
 from deploy_records.errors import NotAllowed
 
@@ -11,13 +12,13 @@ Person = User | AnonymousUser | AbstractBaseUser
 
 def permissions_of(person: Person) -> frozenset[str]:
     """`app.codename` of all that the person's roles grant; read once per loaded person."""
-    if not person.is_authenticated or not person.is_active:
+    if not isinstance(person, User) or not person.is_active:
         return frozenset()
-    known: Any = getattr(person, "_granted", None)
+    known: frozenset[str] | None = getattr(person, "_granted", None)
     if known is None:
         rows = Permission.objects.filter(group__user=person).values_list("content_type__app_label", "codename")
         known = frozenset(f"{app}.{name}" for app, name in rows)
-        person._granted = known  # type: ignore[union-attr]  # a cache on this instance only
+        person._granted = known  # type: ignore[attr-defined]  # a cache on this instance only
     return known
 
 
@@ -25,10 +26,26 @@ def holds(person: Person, permission: str) -> bool:
     return permission in permissions_of(person)
 
 
-def require(person: Person, permission: str, to_do: str) -> None:
-    """`NotAllowed` unless one of the person's roles grants `permission`."""
-    if not holds(person, permission):
-        raise NotAllowed(f"{to_do} needs a role that you do not have. Nothing was changed.")
+def require(person: Person, permission: str, to_do: str) -> User:
+    """The person, or `NotAllowed` unless one of their roles grants `permission`; `to_do`: "Approving a digest"."""
+    if isinstance(person, User) and holds(person, permission):
+        return person
+    who = " or ".join(name.lower() for name in roles_granting(permission)) or "that nobody has yet"
+    raise NotAllowed(f"{to_do} takes the role {who}. Nothing was changed.")
+
+
+def roles_granting(permission: str) -> list[str]:
+    """Names of the roles that grant `app.codename`."""
+    app, _dot, codename = permission.partition(".")
+    granting = Group.objects.filter(permissions__content_type__app_label=app, permissions__codename=codename)
+    return list(granting.order_by("name").values_list("name", flat=True))
+
+
+def holders(permission: str) -> QuerySet[User]:
+    """The active people whose roles grant `app.codename`, read anew each time."""
+    app, _dot, codename = permission.partition(".")
+    granting = Group.objects.filter(permissions__content_type__app_label=app, permissions__codename=codename)
+    return User.objects.filter(is_active=True, groups__in=granting).distinct()
 
 
 def roles_of(person: Person) -> list[str]:

@@ -120,7 +120,7 @@ class RefusalMiddleware:
     def _refuse(self, request: HttpRequest, error: Refused) -> HttpResponse:
         correlation = _correlation()
         audit.record_refusal(
-            audit.Actor.of_request(request), f"{request.method} {request.path}"[:300], str(error), error.code, correlation
+            actor_of(request), f"{request.method} {request.path}"[:300], str(error), error.code, correlation
         )
         return render(request, "refused.html", {"message": str(error), "correlation": correlation}, status=error.status)
 
@@ -129,6 +129,11 @@ class RefusalMiddleware:
         log.error("Broken %s: %s %s", correlation, request.method, request.path, exc_info=error)
         words = str(error) if isinstance(error, Broken) else ""
         return render(request, "500.html", {"message": words, "correlation": correlation}, status=500)
+
+
+def actor_of(request: HttpRequest) -> audit.Actor:
+    """Who acts in this request, for the audit trail."""
+    return audit.Actor.of(request.user, str(request.META.get("REMOTE_ADDR", "")))
 
 
 def _correlation() -> str:

@@ -72,8 +72,8 @@ def parse_reference(text: str) -> Reference:
     head, slash, last = name.rpartition("/")
     last, colon, tag = last.partition(":")
     repository = parse_repository(head + slash + last)
-    if colon and not _TAG.fullmatch(tag):
-        raise Invalid(f"{shown(tag)} is not a tag: letters, digits, dot, dash and underscore, at most 128.")
+    if colon:
+        parse_tag(tag)
     return Reference(repository, tag, parse_digest(digest) if at else "")
 
 
@@ -83,6 +83,13 @@ def parse_pinned(text: str) -> Reference:
     if not reference.digest:
         raise Invalid(f"{shown(text)} names a tag, and a tag can move. Pin by digest: {reference.repository}@sha256:…")
     return reference
+
+
+def parse_tag(text: str) -> str:
+    """`text` as a tag, or `Invalid`."""
+    if not _TAG.fullmatch(text):
+        raise Invalid(f"{shown(text)} is not a tag: letters, digits, dot, dash and underscore, at most 128.")
+    return text
 
 
 def is_floating(tag: str) -> bool:
