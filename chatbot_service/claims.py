@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -63,7 +63,7 @@ def claim(job_id: int) -> Claim | None:
     """The claim, or nothing if the job has ended or another live worker holds it."""
     mine = worker_name()
     lease = Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
-    with transaction.atomic():
+    with audit.changing():
         fresh = Job.objects.filter(pk=job_id, state=JobState.QUEUED).update(
             state=JobState.RUNNING, fence=F("fence") + 1, worker=mine, lease_until=lease, started_at=Now()
         )

@@ -15,11 +15,11 @@ from chatbot_service.claims import lapsed_jobs
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.models import ACTIVE, Host, Job, JobState, Kind, Service
 from chatbot_service.progress import lay_out
-from deploy_records import audit, deployments, ledger
+from deploy_records import audit, deployments, lookup
 from deploy_records.errors import Invalid, Refused
 from deploy_records.people import require
 from deploy_records.rules.digest import parse_digest, parse_reference, shown
-from deploy_records.rules.words import checked_words
+from deploy_records.rules.words import parse_words
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +60,11 @@ def rollback(service: Service, digest: str, request: Request, *, deprecate: bool
     if digest:
         target = _target(service, digest)
     else:
-        entry = deployments.previous_known_good(service.host.name, service.name, but_not=service.seen_digest)
+        entry = deployments.previous_known_good(service.host.name, service.name, but_not=service.seen_digest, repository=service.repository)
         if entry is None:
             raise Refused(f"No other digest has run healthy as {service} yet, so there is nothing to roll back to.")
         target = entry.digest
-    checked = checked_words("Note", note, required=deprecate, most=500)
+    checked = parse_words(note, "The note", needed=deprecate, most=500)
     return _start(Order(Kind.ROLLBACK, service.host, service, target, {"deprecate": deprecate, "note": checked}), request)
 
 
@@ -100,7 +100,7 @@ def resolve(host: Host, reference: str, request: Request) -> Job:
 def cancel(job: Job, request: Request) -> None:
     """Asks the worker to stop and undo; a job that still waits ends at once."""
     require(request.by, "chatbot_service.cancel_job", "Cancelling a job")
-    with transaction.atomic():
+    with audit.changing():
         event = audit.Event("job.cancel_asked", **audit.about(job), job=job.pk, reason=request.reason)
         waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
             state=JobState.CANCELLED, ended_at=timezone.now(), cancel_asked_at=timezone.now(),
@@ -127,20 +127,16 @@ def _target(service: Service, text: str) -> str:
         digest = reference.digest if reference else parse_digest(text)
     else:
         digest = parse_digest(text)
-    entry = ledger.find(service.repository, digest)
-    if entry is None:
-        elsewhere = ledger.repositories_of(digest)
-        where = f" It belongs to {elsewhere[0]}." if elsewhere else " Register and approve it first."
-        raise Refused(f"{digest[:19]}… is not in the ledger of {service.repository}.{where}")
+    lookup.get(service.repository, digest)
     if service.seen_digest == digest and service.seen_state == "running":
         raise Refused(f"{digest[:19]}… runs already as {service}. Nothing was changed.")
     return digest
 
 
 def _start(order: Order, request: Request) -> Job:
-    reason = checked_words("Reason", request.reason, required=False, most=500)
+    reason = parse_words(request.reason, "The reason", most=500)
     try:
-        with transaction.atomic():
+        with audit.changing():
             job = Job.objects.create(
                 kind=order.kind, host=order.host, service=order.service, by=request.by, reason=reason,
                 asked=order.asked, target_digest=order.target,

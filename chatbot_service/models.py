@@ -59,6 +59,12 @@ class Environment(models.TextChoices):
     DEVELOPMENT = "development", "Development"
 
 
+class Rehearsal(models.TextChoices):
+    ISOLATED = "isolated", "On a network of its own"
+    JOINED = "joined", "On the project's networks"
+    OFF = "off", "Not at all"
+
+
 class Service(models.Model):
     """One Compose service under management."""
 
@@ -76,6 +82,10 @@ class Service(models.Model):
     smoke_tests = models.JSONField(default=list, help_text="[{name, argv}] run inside the container after a switch.")
     found = models.JSONField(default=dict, help_text="What the compose file said when it was read, without values.")
     watch_seconds = models.PositiveIntegerField(default=30, help_text="How long a job stays responsible after the switch.")
+    rehearsal = models.CharField(
+        max_length=10, choices=Rehearsal, default=Rehearsal.ISOLATED,
+        help_text="Joined lets the candidate reach the project's other services, databases too.",
+    )  # fmt: skip
     added_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, related_name="added_services")
     added_at = models.DateTimeField(auto_now_add=True)
     is_demo = models.BooleanField(default=False)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from chatbot_service.claims import Claim, Lease, claim
@@ -109,7 +108,7 @@ def _could_not_begin(progress: Progress, error: Exception) -> JobState:
 def _end(held: Claim, progress: Progress, state: JobState) -> None:
     code = getattr(progress.failure_error, "code", "broken") if state != JobState.SUCCEEDED else ""
     result = progress.get("result") or {}
-    with transaction.atomic():
+    with audit.changing():
         ended = held.rows().update(
             state=state, ended_at=timezone.now(), error=progress.failure if state != JobState.SUCCEEDED else "",
             error_code=code, from_digest=progress.get("from") or "", result=result, lease_until=None,

@@ -1,0 +1,156 @@
+"""The watcher of one host: looks at all its services with one call to the engine, at every event and every few seconds.
+
+Events are hints to look sooner; what is written down always comes from a look.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.models import Q
+from django.utils import timezone
+
+from chatbot_service import observe
+from chatbot_service.engine import DockerEngine
+from chatbot_service.facts import SeenContainer
+from chatbot_service.jobs import pin
+from chatbot_service.models import Host, Service
+from chatbot_service.observe import Sight
+from chatbot_service.project import Folder
+from deploy_records import deployments, lookup
+from deploy_records.errors import Broken, Refused
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 10.0
+LEAST_BETWEEN_LOOKS = 0.5
+TELL_ALIVE_EVERY = timedelta(seconds=30)
+ROLLBACK_EVERY = 60.0
+
+
+class HostWatch:
+    """Remembers the last sight of each service, so that nothing is written when nothing has changed."""
+
+    def __init__(self, host: Host, engine: DockerEngine) -> None:
+        self._host = host
+        self._engine = engine
+        self._last: dict[int, Sight] = {}
+        self._digests: dict[tuple[str, str], str] = {}
+        self._rollback_due = 0.0
+        self._reachable = True
+
+    def look(self) -> None:
+        services = list(Service.objects.filter(host=self._host).select_related("host"))
+        if not services:
+            return
+        try:
+            states = self._engine.states()
+        except (Broken, Refused) as error:
+            self._lost_sight(services, str(error))
+            return
+        self._reachable = True
+        by_service: dict[tuple[str, str], list[SeenContainer]] = {}
+        for seen in states:
+            by_service.setdefault((seen.project, seen.service), []).append(seen)
+        for service in services:
+            self._note(service, self._sight(service, by_service.get((service.project_name, service.compose_service), [])))
+        Service.objects.filter(host=self._host).filter(
+            Q(seen_at__lt=timezone.now() - TELL_ALIVE_EVERY) | Q(seen_at=None)
+        ).update(seen_at=timezone.now())
+        if time.monotonic() >= self._rollback_due:
+            self._rollback_due = time.monotonic() + ROLLBACK_EVERY
+            self._note_rollback_targets(services)
+
+    def _sight(self, service: Service, containers: Iterable[SeenContainer]) -> Sight:
+        found = sorted(containers, key=lambda c: c.state == "running")
+        pinned = _pin_of(service)
+        if not found:
+            return Sight("missing", "none", "", "", pinned)
+        one = found[-1]
+        return Sight(one.state, one.health, self._digest_of(service, one.image_id), one.image_id, pinned)
+
+    def _digest_of(self, service: Service, image_id: str) -> str:
+        """The ledger digest of an image; what is found is remembered, what is not is asked again."""
+        key = (service.repository, image_id)
+        if key not in self._digests:
+            image = self._engine.image(image_id)
+            repo_digests = image.repo_digests if image else ()
+            entry = lookup.find_by_image(service.repository, image_id, repo_digests, prefer=service.seen_digest)
+            if entry is None:
+                return ""
+            self._digests[key] = entry.digest
+        return self._digests[key]
+
+    def _note(self, service: Service, sight: Sight) -> None:
+        if self._last.get(service.pk) == sight and _as_on_row(service, sight):
+            return
+        observe.note(service.pk, sight)
+        self._last[service.pk] = sight
+
+    def _lost_sight(self, services: list[Service], why: str) -> None:
+        """A time in which nobody looked is unknown, never healthy."""
+        if self._reachable:
+            log.warning("%s: %s", self._host, why)
+        self._reachable = False
+        for service in services:
+            self._note(service, Sight("unknown", "none", "", "", None, note=why[:300]))
+
+    def _note_rollback_targets(self, services: list[Service]) -> None:
+        with contextlib.suppress(Broken, Refused):
+            local = self._engine.local_image_ids()
+            for service in services:
+                target = deployments.previous_known_good(
+                    self._host.name, service.name, but_not=service.seen_digest, repository=service.repository
+                )
+                ids = set(target.platforms.values_list("config_digest", flat=True)) if target else set()
+                is_local = bool(local & (ids | {target.digest})) if target else None
+                if is_local != service.previous_local:
+                    Service.objects.filter(pk=service.pk).update(previous_local=is_local)
+
+
+def _as_on_row(service: Service, sight: Sight) -> bool:
+    """A job may have written the row since; then what is seen now is noted again."""
+    return (service.seen_state, service.seen_health, service.seen_digest) == (sight.state, sight.health, sight.digest)
+
+
+def _pin_of(service: Service) -> str | None:
+    """The reference in the pin file; nothing when it cannot be read."""
+    try:
+        text = Folder(service.project_dir, service.pin_file, settings.STATE_DIR).read_pin()
+        return pin.pinned_reference(text or "", service.compose_service) or ""
+    except (Refused, Broken, OSError):
+        return None
+
+
+def watch_host(host: Host, stop: threading.Event, make_engine: Callable[[str], DockerEngine] = DockerEngine) -> None:
+    """Until `stop` is set. Survives engines and databases that go away for a while."""
+    engine = make_engine(host.engine_url)
+    watch, nudge = HostWatch(host, engine), threading.Event()
+    threading.Thread(target=_listen, args=(engine, nudge, stop), name=f"events-{host.name}", daemon=True).start()
+    while not stop.is_set():
+        nudge.clear()
+        try:
+            watch.look()
+        except DatabaseError:
+            log.exception("%s: the database does not answer", host)
+            connection.close()
+        except Exception:
+            log.exception("%s: a look failed", host)
+        stop.wait(LEAST_BETWEEN_LOOKS)
+        nudge.wait(LOOK_EVERY - LEAST_BETWEEN_LOOKS)
+
+
+def _listen(engine: DockerEngine, nudge: threading.Event, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            for _event in engine.watch_events(int(time.time()), stop):
+                nudge.set()
+        except (Broken, Refused):
+            stop.wait(LOOK_EVERY / 2)
+        else:
+            stop.wait(1.0)

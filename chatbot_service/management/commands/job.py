@@ -1,0 +1,105 @@
+"""`manage.py job KIND SERVICE [DIGEST] --by USER [--wait]`: the same jobs by the same rules as in the browser.
+
+Exit code: 0 succeeded (or started, without --wait), 1 failed and undone, 2 refused, 3 stuck.
+"""
+
+import sys
+import time
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandParser
+
+from chatbot_service import dispatch
+from chatbot_service.dispatch import Request
+from chatbot_service.models import Job, JobState, JobStep, Kind, Service, StepState
+from deploy_records import audit
+from deploy_records.errors import Invalid, Refused
+from deploy_records.rules.digest import shown
+
+EXIT = {JobState.SUCCEEDED: 0, JobState.FAILED: 1, JobState.CANCELLED: 1, JobState.REFUSED: 2, JobState.STUCK: 3}
+REFUSED = 2
+POLL_SECONDS = 0.2
+MARK = {StepState.DONE: "✓", StepState.FAILED: "×"}
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("kind", choices=("upgrade", "rollback", "start", "stop", "restart"))
+        parser.add_argument("service", help="NAME, or NAME@HOST where several hosts have one of that name")
+        parser.add_argument("digest", nargs="?", default="", help="sha256:…; a rollback's default is the one before")
+        parser.add_argument("--by", required=True, help="the person in whose name it runs")
+        parser.add_argument("--reason", default="")
+        parser.add_argument("--deprecate", default="", metavar="NOTE", help="rollback: deprecate what ran, with this note")
+        parser.add_argument("--wait", action="store_true", help="follow it to its end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            job = self._start(options)
+        except Refused as why:
+            self._refuse(why, options)
+        self.stdout.write(f"{job}: {job.service}")
+        if options["wait"]:
+            sys.exit(EXIT[follow(job, self.stdout.write)])
+
+    def _start(self, options: dict[str, Any]) -> Job:
+        person = User.objects.filter(username=options["by"], is_active=True).first()
+        if person is None:
+            raise Invalid(f"There is no active person {shown(options['by'])}. Nothing was changed.")
+        request = Request(person, options["reason"], "shell")
+        service, kind = _service(options["service"]), Kind(options["kind"])
+        if kind == Kind.UPGRADE:
+            return dispatch.upgrade(service, options["digest"], request)
+        if kind == Kind.ROLLBACK:
+            note = options["deprecate"]
+            return dispatch.rollback(service, options["digest"], request, deprecate=bool(note), note=note)
+        return dispatch.lifecycle(kind, service, request)
+
+    def _refuse(self, why: Refused, options: dict[str, Any]) -> None:
+        person = User.objects.filter(username=options["by"]).first()
+        asked = f"job {options['kind']} {options['service']} {options['digest']}"
+        audit.record_refusal(audit.Actor.of(person, "shell"), asked, str(why), why.code)
+        self.stderr.write(str(why))
+        sys.exit(REFUSED)
+
+
+def _service(text: str) -> Service:
+    name, _at, host = text.partition("@")
+    found = Service.objects.filter(name=name).select_related("host")
+    if host:
+        found = found.filter(host__name=host)
+    match list(found[:2]):
+        case [one]:
+            return one
+        case []:
+            raise Invalid(f"There is no service {shown(text)}. Nothing was changed.")
+        case _:
+            raise Invalid(f"Several hosts have a service {shown(name)}. Say which: {name}@HOST.")
+
+
+def follow(job: Job, write: Any) -> JobState:
+    """Prints each step once when it has ended, until the job has; the final state."""
+    told: set[tuple[int, str]] = set()
+    while True:
+        job.refresh_from_db()
+        over = not job.is_active
+        for step in job.steps.exclude(state__in=(StepState.WAITING, StepState.RUNNING)):
+            if (step.pk, step.state) not in told:
+                told.add((step.pk, step.state))
+                write(step_line(step))
+        if over:
+            write(f"{job.get_state_display()} in {_seconds(job.took)}" + (f": {job.error}" if job.error else ""))
+            return JobState(job.state)
+        time.sleep(POLL_SECONDS)
+
+
+def step_line(step: JobStep) -> str:
+    words = step.error or step.note
+    mark = "↩" if step.is_undo and step.state == StepState.DONE else MARK.get(StepState(step.state), "·")
+    return f"  {mark} {step.name:<44} {_seconds(step.took):>8}  {words}"
+
+
+def _seconds(took: Any) -> str:
+    return "" if took is None else f"{took.total_seconds():.1f} s"

@@ -1,0 +1,116 @@
+"""What was seen of a service, written down for the pages: its state, transitions of its health, drift."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import transaction
+from django.utils import timezone
+
+from chatbot_service.jobs.ports import ContainerFacts
+from chatbot_service.models import ACTIVE, HealthTransition, Job, Service
+from deploy_records import audit, deployments, lookup
+
+HEALTH_OF = {"healthy": "healthy", "unhealthy": "unhealthy", "starting": "starting"}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One look at a service. `digest`: of the ledger entry that runs, empty if it is not in the ledger."""
+
+    state: str
+    health: str
+    digest: str
+    image_id: str
+    pin: str | None
+    """The reference in the pin file; nothing if it was not looked at."""
+    note: str = ""
+
+    @classmethod
+    def of(cls, container: ContainerFacts | None, digest: str, pin: str | None, note: str = "") -> Self:
+        if container is None:
+            return cls("missing", "none", "", "", pin, note)
+        return cls(container.state, container.health, digest, container.image_id, pin, note)
+
+    @property
+    def condition(self) -> str:
+        """One word for the health line: healthy, unhealthy, starting, stopped, down, paused or unknown."""
+        if self.state == "running":
+            return HEALTH_OF.get(self.health, "unknown")
+        if self.state == "paused":
+            return "paused"
+        return "down"
+
+
+def drift_of(service: Service, seen: Sight, deployed: str) -> str:
+    """How what runs differs from the pin or the record, in words; empty when it does not."""
+    if seen.state != "running":
+        return ""
+    pin = service.seen_pin if seen.pin is None else seen.pin
+    if not seen.digest:
+        return "what runs is not in the ledger" if deployed else ""
+    if deployed and seen.digest != deployed:
+        return f"runs {_short(seen.digest)}, the record says {_short(deployed)}: changed outside the portal"
+    if "@sha256:" in pin and not pin.endswith(f"@{seen.digest}"):
+        return f"runs {_short(seen.digest)}, the pin names {_short(pin.rpartition('@')[2])}: changed outside the portal"
+    return ""
+
+
+def _short(digest: str) -> str:
+    return f"{digest.removeprefix('sha256:')[:4]}…"
+
+
+def note(service_id: int, seen: Sight, *, by_job: bool = False, at: datetime | None = None) -> None:
+    """Brings the service's row up to date; a change of health becomes a transition, new or ended drift an event."""
+    moment = at or timezone.now()
+    with transaction.atomic():
+        service = Service.objects.select_related("host").select_for_update(of=("self",)).get(pk=service_id)
+        condition = _condition(service, seen)
+        busy = Job.objects.filter(service=service, state__in=ACTIVE).exists()
+        deployed = deployments.current(service.host.name, service.name)
+        drift = service.drift if busy else drift_of(service, seen, deployed.entry.digest if deployed else "")
+        fields: dict[str, Any] = {
+            "seen_at": moment, "seen_state": seen.state, "seen_health": seen.health,
+            "seen_digest": seen.digest, "seen_image_id": seen.image_id, "drift": drift,
+        }  # fmt: skip
+        if seen.pin is not None:
+            fields["seen_pin"] = seen.pin[:600]
+        if (seen.state, seen.health) != (service.seen_state, service.seen_health) or service.seen_since is None:
+            fields["seen_since"] = moment
+        if drift != service.drift:
+            fields["drift_since"] = moment if drift else None
+            _tell_of_drift(service, drift)
+        Service.objects.filter(pk=service.pk).update(**fields)
+        _note_transition(service, condition, seen, moment, by_job=by_job or busy)
+        if condition == "healthy" and deployed and deployed.entry.digest == seen.digest and not busy:
+            _note_healthy(service, seen)
+
+
+def _condition(service: Service, seen: Sight) -> str:
+    """Down by a stop job is stopped, not down."""
+    if seen.condition != "down":
+        return seen.condition
+    last = Job.objects.filter(service=service, kind__in=("stop", "start", "restart", "upgrade", "rollback")).first()
+    return "stopped" if last is not None and last.kind == "stop" and last.state in {"running", "succeeded"} else "down"
+
+
+def _note_transition(service: Service, condition: str, seen: Sight, moment: datetime, *, by_job: bool) -> None:
+    last = HealthTransition.objects.filter(service=service).first()
+    if last is not None and last.state == condition and last.digest == seen.digest:
+        return
+    words = seen.note or ("by a job" if by_job else "")
+    at = max(moment, last.at) if last else moment
+    HealthTransition.objects.create(service=service, at=at, state=condition, digest=seen.digest, note=words[:300])
+
+
+def _tell_of_drift(service: Service, drift: str) -> None:
+    action = "service.drifted" if drift else "service.drift_ended"
+    changes = {"drift": [service.drift, drift]}
+    audit.record(audit.WATCHER, audit.Event(action, **audit.about(service), changes=changes))
+
+
+def _note_healthy(service: Service, seen: Sight) -> None:
+    """What was found running, or approved while it ran, becomes known good once it is seen healthy."""
+    entry = lookup.find(service.repository, seen.digest)
+    if entry is not None:
+        deployments.healthy(service.host.name, service.name, entry, actor=audit.WATCHER)

@@ -1,0 +1,118 @@
+"""`ports.Records` on the database: what a job asks of the record and writes into it, in the name of who started it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from chatbot_service import observe
+from chatbot_service.claims import Claim
+from chatbot_service.jobs.ports import ContainerFacts, Entry, Login, Verdict
+from chatbot_service.jobs.step import Fenced
+from chatbot_service.models import Job, Kind, RegistryLogin, Service
+from chatbot_service.secrets import unseal
+from deploy_records import deployments, ledger, lookup, verdict
+from deploy_records.errors import Broken
+from deploy_records.ledger import Resolved
+from deploy_records.models import ImageDigest
+from deploy_records.rules.digest import registry_of
+
+Resolve = Callable[[str, Login | None], Resolved]
+
+
+def entry_facts(entry: ImageDigest) -> Entry:
+    platforms = list(entry.platforms.all())
+    ids = {entry.digest} | {p.manifest_digest for p in platforms} | {p.config_digest for p in platforms}
+    return Entry(
+        repository=entry.repository, digest=entry.digest, state=entry.state, tag=entry.tag,
+        image_ids=frozenset(ids), platforms=tuple(p.platform for p in platforms),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class JobRecords:
+    """All writes check the fence first, in the same transaction: a worker that lost its job writes nothing."""
+
+    job: Job
+    claim: Claim
+    ask_registry: Resolve
+
+    @property
+    def _service(self) -> Service:
+        if self.job.service is None:
+            raise Broken(f"{self.job} belongs to no service.")
+        return self.job.service
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        return self._service.host.name, self._service.name
+
+    def _known(self, digest: str) -> ImageDigest:
+        return lookup.get(self._service.repository, digest)
+
+    def entry(self, digest: str) -> Entry | None:
+        found = lookup.find(self._service.repository, digest)
+        return entry_facts(found) if found else None
+
+    def entry_of_image(self, image_id: str, repo_digests: Sequence[str]) -> Entry | None:
+        prefer = self.job.target_digest or self._service.seen_digest
+        found = lookup.find_by_image(self._service.repository, image_id, repo_digests, prefer=prefer)
+        return entry_facts(found) if found else None
+
+    def register(self, reference: str) -> Entry:
+        resolved = self.ask_registry(reference, self.login(reference))
+        with self._ours():
+            if self.job.kind == Kind.ADOPT:
+                entry = ledger.register_found(resolved, self.job.by, job=self.job.pk)
+            else:
+                entry = ledger.register(resolved, self.job.by, job=self.job.pk)
+        return entry_facts(entry)
+
+    def gate(self, digest: str) -> Verdict:
+        decision = verdict.ask(self._known(digest), rolling_back=self.job.kind == Kind.ROLLBACK)
+        return Verdict(decision.allowed, decision.sentence, decision.as_data())
+
+    def deployed(self, digest: str, gate: dict[str, Any]) -> None:
+        kind = "adopted" if self.job.kind == Kind.ADOPT else self.job.kind
+        with self._ours():
+            deployments.begin(
+                *self._place, self._known(digest), kind, by=self.job.by, job=self.job.pk, reason=self.job.reason, gate=gate
+            )
+
+    def undeployed(self, digest: str) -> None:
+        back_to = lookup.find(self._service.repository, digest) if digest else None
+        with self._ours():
+            deployments.undo(*self._place, job=self.job.pk, back_to=back_to)
+
+    def healthy(self, digest: str) -> None:
+        with self._ours():
+            deployments.healthy(*self._place, self._known(digest), job=self.job.pk)
+
+    def failed(self, digest: str, why: str) -> None:
+        with self._ours():
+            ledger.note_failure(self._known(digest), why, job=self.job.pk)
+
+    def deprecate(self, digest: str, note: str) -> None:
+        with self._ours():
+            ledger.deprecate_by_rollback(self._known(digest), self.job.by, note, job=self.job.pk)
+
+    def login(self, repository: str) -> Login | None:
+        kept = RegistryLogin.objects.filter(registry=registry_of(repository.partition("@")[0])).first()
+        if kept is None:
+            return None
+        return Login(kept.username, unseal(kept.sealed_password), kept.ca_certificate)
+
+    def serving(self) -> None:
+        if not self.claim.rows().update(serving_at=timezone.now()):
+            raise Fenced(f"job {self.job.pk} was taken over")
+
+    def observed(self, container: ContainerFacts | None, entry: Entry | None, pin: str) -> None:
+        self.claim.check()
+        seen = observe.Sight.of(container, entry.digest if entry else "", pin)
+        observe.note(self._service.pk, seen, by_job=True)
+
+    def _ours(self) -> transaction.Atomic:
+        self.claim.check()
+        return transaction.atomic()
