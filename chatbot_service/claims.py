@@ -55,7 +55,7 @@ def _started(pid: int) -> str:
 
 def is_dead(worker: str) -> bool:
     """Whether a worker of this machine is certainly gone. Of other machines only the lease tells."""
-    host, pid, started = (worker.split("/") + ["", ""])[:3]
+    host, pid, started = [*worker.split("/"), "", ""][:3]
     return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started
 
 

@@ -19,7 +19,7 @@ from deploy_records import audit, deployments, lookup
 from deploy_records.errors import Invalid, Refused
 from deploy_records.people import require
 from deploy_records.rules.digest import parse_digest, parse_reference, shown
-from deploy_records.rules.words import parse_words
+from deploy_records.rules.words import checked_words
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +60,12 @@ def rollback(service: Service, digest: str, request: Request, *, deprecate: bool
     if digest:
         target = _target(service, digest)
     else:
-        entry = deployments.previous_known_good(service.host.name, service.name, but_not=service.seen_digest, repository=service.repository)
+        here = service.host.name, service.name
+        entry = deployments.previous_known_good(*here, but_not=service.seen_digest, repository=service.repository)
         if entry is None:
             raise Refused(f"No other digest has run healthy as {service} yet, so there is nothing to roll back to.")
         target = entry.digest
-    checked = parse_words(note, "The note", needed=deprecate, most=500)
+    checked = checked_words("The note", note, required=deprecate, most=500)
     return _start(Order(Kind.ROLLBACK, service.host, service, target, {"deprecate": deprecate, "note": checked}), request)
 
 
@@ -134,7 +135,7 @@ def _target(service: Service, text: str) -> str:
 
 
 def _start(order: Order, request: Request) -> Job:
-    reason = parse_words(request.reason, "The reason", most=500)
+    reason = checked_words("The reason", request.reason, most=500)
     try:
         with audit.changing():
             job = Job.objects.create(
