@@ -13,7 +13,7 @@ from deploy_records.errors import Refused
 from deploy_records.models import Deployment, ImageDigest, LedgerState, Outcome
 
 
-def begin(  # noqa: PLR0913 - a deployment has this many facts
+def begin(
     host: str, service: str, entry: ImageDigest, kind: str, *, by: User | None = None, job: int | None = None,
     reason: str = "", gate: dict[str, Any] | None = None, actor: Actor | None = None,
 ) -> Deployment:  # fmt: skip
@@ -30,7 +30,8 @@ def begin(  # noqa: PLR0913 - a deployment has this many facts
 
 def undo(host: str, service: str, *, job: int, back_to: ImageDigest | None, actor: Actor = audit.WORKER) -> Deployment | None:
     """Ends what this job opened as undone and opens one for what runs again, if that is known. The deployment that
-    is open afterwards. Safe to repeat, and nothing happens if the job opened none."""
+    is open afterwards. Safe to repeat, and nothing happens if the job opened none.
+    """
     with audit.changing():
         before = current(host, service)
         if before is None or before.job != job or before.kind == "undo":

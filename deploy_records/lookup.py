@@ -14,9 +14,7 @@ def find(repository: str, digest: str) -> ImageDigest | None:
     return ImageDigest.objects.filter(repository=repository, digest=digest).first()
 
 
-def find_by_image(
-    repository: str, image_id: str, repo_digests: Iterable[str] = (), *, prefer: str = ""
-) -> ImageDigest | None:
+def find_by_image(repository: str, image_id: str, repo_digests: Iterable[str] = (), *, prefer: str = "") -> ImageDigest | None:
     """The entry that an engine's image is: by index, manifest or config digest.
 
     Two entries can hold the same image (an index, and its manifest registered alone): then the one whose digest

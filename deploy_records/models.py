@@ -92,9 +92,7 @@ class PlatformImage(models.Model):
 
     class Meta:
         ordering = ("platform", "id")
-        constraints = (
-            models.UniqueConstraint(fields=("entry", "manifest_digest"), name="one_row_per_platform_manifest"),
-        )
+        constraints = (models.UniqueConstraint(fields=("entry", "manifest_digest"), name="one_row_per_platform_manifest"),)
         indexes = (
             models.Index(fields=("manifest_digest",), name="platform_by_manifest"),
             models.Index(fields=("config_digest",), name="platform_by_config"),

@@ -18,7 +18,7 @@ def permissions_of(person: Person) -> frozenset[str]:
     if known is None:
         rows = Permission.objects.filter(group__user=person).values_list("content_type__app_label", "codename")
         known = frozenset(f"{app}.{name}" for app, name in rows)
-        person._granted = known  # type: ignore[attr-defined]  # a cache on this instance only
+        person._granted = known  # type: ignore[attr-defined]  # noqa: SLF001 - a cache on this instance only
     return known
 
 
@@ -55,5 +55,5 @@ def roles_of(person: Person) -> list[str]:
     known: Any = getattr(person, "_roles", None)
     if known is None:
         known = sorted(person.groups.values_list("name", flat=True))
-        person._roles = known  # type: ignore[attr-defined]  # a cache on this instance only
+        person._roles = known  # type: ignore[attr-defined]  # noqa: SLF001 - a cache on this instance only
     return list(known)

@@ -19,9 +19,7 @@ def ask(entry: ImageDigest, *, rolling_back: bool = False, at: datetime | None =
     return ask_all([entry], rolling_back=rolling_back, at=at)[entry.pk]
 
 
-def ask_all(
-    entries: Iterable[ImageDigest], *, rolling_back: bool = False, at: datetime | None = None
-) -> dict[int, Decision]:
+def ask_all(entries: Iterable[ImageDigest], *, rolling_back: bool = False, at: datetime | None = None) -> dict[int, Decision]:
     """The same for many, by primary key, in two queries."""
     rules = gate.TO_ROLL_BACK if rolling_back else gate.TO_DEPLOY
     return {number: gate.decide(case, rules) for number, case in _cases(list(entries), at).items()}

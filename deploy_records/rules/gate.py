@@ -144,7 +144,7 @@ def decide(case: Case, rules: tuple[Rule, ...] = TO_DEPLOY) -> Decision:
     """Every rule is judged, also after a no, so that all that has to be cleared is known at once."""
     results = tuple(_judged(rule, case) for rule in rules)
     allowed = bool(results) and all(result.passes for result in results)
-    return Decision(allowed, _sentence(allowed, results), results, case.at)
+    return Decision(allowed, _sentence(results), results, case.at)
 
 
 def _judged(rule: Rule, case: Case) -> RuleResult:
@@ -155,11 +155,12 @@ def _judged(rule: Rule, case: Case) -> RuleResult:
         return RuleResult(f"“{name}” can be judged", False, f"It cannot: {type(error).__name__}.", "Tell an administrator.")
 
 
-def _sentence(allowed: bool, results: tuple[RuleResult, ...]) -> str:
+def _sentence(results: tuple[RuleResult, ...]) -> str:
     if not results:
         return "Must not be deployed: there is no rule to judge it by."
-    if not allowed:
-        return "Must not be deployed. " + " ".join(result.why for result in results if not result.passes)
+    refusals = [result.why for result in results if not result.passes]
+    if refusals:
+        return "Must not be deployed. " + " ".join(refusals)
     warnings = [result.why for result in results if result.warns]
     return "May be deployed, but: " + " ".join(warnings) if warnings else "May be deployed."
 
