@@ -13,8 +13,8 @@ STOP_POLLING = 286
 
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether only a part of the page is asked for; going back in history asks for the whole."""
-    htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    htmx: Any = getattr(request, "htmx", None)
+    return bool(htmx and not htmx.boosted and not htmx.history_restore_request)
 
 
 def page_or_fragment(request: HttpRequest, page: str, fragment: str, context: Mapping[str, Any]) -> HttpResponse:

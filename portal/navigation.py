@@ -96,8 +96,5 @@ def links(group: Group, request: HttpRequest, counts: Mapping[str, int]) -> Link
     reached = ((entry, url) for entry in seen if (url := _url(entry.url_name)))
     return LinkGroup(
         group.word,
-        tuple(
-            Link(e.word, e.icon, url, e.key, _is_current(url, request.path), counts.get(e.url_name, 0))
-            for e, url in reached
-        ),
+        tuple(Link(e.word, e.icon, url, e.key, _is_current(url, request.path), counts.get(e.url_name, 0)) for e, url in reached),
     )

@@ -52,6 +52,13 @@ class ExampleForm(forms.Form):
         raise forms.ValidationError("A tag can move. Give the digest: sha256: and 64 characters from 0–9 and a–f.")
 
 
+class RollbackForm(forms.Form):
+    reason = forms.CharField(max_length=300, label="Reason, for the record")
+    deprecate = forms.BooleanField(
+        required=False, initial=True, label="Deprecate the digest that runs now", help_text="So that nobody deploys it again."
+    )
+
+
 def _digest(name: str) -> str:
     return f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
 
@@ -70,9 +77,7 @@ def kit(request: HttpRequest) -> HttpResponse:
         "severities": ("Critical", "High", "Medium", "Low", "Unknown"),
         "old": old,
         "new": new,
-        "lines": [
-            (label, [Segment(*s) for s in segments], [Mark(*m) for m in marks]) for label, segments, marks in _LINES
-        ],
+        "lines": [(label, [Segment(*s) for s in segments], [Mark(*m) for m in marks]) for label, segments, marks in _LINES],
         "health": [
             window.segment(window.start, now - timedelta(hours=8), "ok"),
             window.segment(now - timedelta(hours=8), now - timedelta(hours=7.7), "fail"),
@@ -86,8 +91,9 @@ def kit(request: HttpRequest) -> HttpResponse:
             ProofRow("Ledger", old, "known good", same=True),
         ],
         "output": _OUTPUT,
-        "form": form,
-        "confirm_form": ExampleForm(auto_id="confirm_%s"),
+        "fields": form,
+        "confirm_form": RollbackForm(auto_id="confirm_%s"),
+        "dialog_form": RollbackForm(auto_id="dialog_%s"),
         "now": now,
         "moments": [now - timedelta(seconds=36), now - timedelta(hours=2), now - timedelta(days=3), now + timedelta(days=4)],
         "started": now - timedelta(days=3, hours=4, minutes=10),

@@ -12,10 +12,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "static" / "vendor" / "icons"
 _NAME = re.compile(r"(?:(?:outline|filled)/)?[a-z0-9-]+")
 _BODY = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
 _FRAME = re.compile(r'<path stroke="none" d="M0 0h24v24H0z" fill="none"\s*/>')
-_STROKE = mark_safe(  # noqa: S308 - constant
-    'fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
-)
-_FILL = mark_safe('fill="currentColor"')  # noqa: S308 - constant
+_STROKE = mark_safe('fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"')
+_FILL = mark_safe('fill="currentColor"')
 
 TONES = {
     "ok": "filled/circle-check",
@@ -45,7 +43,7 @@ def icon(name: str, css: str = "", label: str = "") -> SafeString:
         raise ValueError(f"{name!r} is not the name of an icon")
     style, _, base = name.rpartition("/")
     paint = _FILL if style == "filled" else _STROKE
-    said = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')  # noqa: S308 - constant
+    said = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
     return format_html(
         '<svg class="kg-i {}" width="16" height="16" viewBox="0 0 24 24" {} {}>{}</svg>',
         css,

@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import template
@@ -49,6 +49,7 @@ register.filter("size", moments.size)
 
 
 # Proof
+
 
 @dataclass(frozen=True)
 class ProofRow:
@@ -103,7 +104,7 @@ def output_lines(output: str, state: str) -> list[OutputLine]:
 
 
 @register.inclusion_tag("kit/_step.html")
-def step(  # noqa: PLR0913 - one keyword for each part of the picture
+def step(
     state: str,
     name: str,
     *,
@@ -152,12 +153,13 @@ def boundary(words: str) -> SafeString:
 
 # Sentences and messages
 
+
 @register.simple_block_tag
 def state(content: str, tone: str, *, live: bool = False) -> SafeString:
     """The page's answer. Inside: `<p>` the sentence, `<p class="kg-sub">` who, when, what next."""
     return format_html(
         '<div class="kg-state"{}>{}<div>{}</div></div>',
-        mark_safe(' aria-live="polite"') if live else "",  # noqa: S308 - constant
+        mark_safe(' aria-live="polite"') if live else "",
         icons.tone_icon(tone),
         content,
     )
@@ -193,11 +195,13 @@ def crumbs(*parts: str) -> SafeString:
 @register.simple_tag(takes_context=True)
 def term(context: Context, word: str, shown: str = "") -> str:
     """A word with its line from the glossary, opened by pressing it. `shown` where the form differs: `digests`."""
-    numbers = context.render_context.setdefault("kg_terms", itertools.count(1))
-    return glossary.term(word, shown or word, next(numbers))
+    numbers: Any = context.render_context
+    number = numbers.setdefault("kg_terms", itertools.count(1))
+    return glossary.term(word, shown or word, next(number))
 
 
 # Forms
+
 
 @register.inclusion_tag("kit/_field.html")
 def field(bound: BoundField, *, hint: str = "") -> dict[str, Any]:
@@ -241,6 +245,7 @@ def key(*names: str, **words: str) -> dict[str, Any]:
 
 # The frame
 
+
 def _request(context: Context) -> HttpRequest | None:
     return context.request if isinstance(context, RequestContext) else context.get("request")
 
@@ -270,7 +275,7 @@ def navigation_set_up(context: Context) -> navigation.LinkGroup | None:
 
 @register.simple_tag(takes_context=True)
 def my_roles(context: Context) -> str:
-    """"Release manager, also operator"."""
+    """The person's roles in words."""
     request = _request(context)
     roles = roles_of(request.user) if request is not None else []
     return " · ".join(roles) or "no role yet"

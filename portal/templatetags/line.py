@@ -5,7 +5,7 @@ exception, hatched refused, a gap is a pause by a job. `x` is in percent and the
 viewBox: it is crisp at every width and needs no inline style.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -123,25 +123,28 @@ def _unknown(segment: Segment, middle: float) -> SafeString:
     )
 
 
+_SOLID: dict[str, tuple[Callable[[int], float], int]] = {
+    "ok": (lambda _: 4, 0),
+    "run": (lambda _: 4, 0),
+    "off": (lambda _: 6, 3),
+    "fail": (lambda height: round(height * 0.55), 1),
+    "down": (lambda height: height - 2, 1),
+}
+"""Height within a line of this height, and rounding."""
+_SPECIAL: dict[str, Callable[[Segment, float], SafeString]] = {
+    "pause": lambda _segment, _middle: SafeString(""),
+    "excused": _excused,
+    "refused": _refused,
+    "none": _unknown,
+}
+
+
 def _drawn(segment: Segment, height: int) -> SafeString:
     middle = height / 2
-    match segment.state:
-        case "pause":
-            return SafeString("")
-        case "excused":
-            return _excused(segment, middle)
-        case "refused":
-            return _refused(segment, middle)
-        case "none":
-            return _unknown(segment, middle)
-        case "off":
-            return _bar("off", segment, middle, 6, 3)
-        case "fail":
-            return _bar("fail", segment, middle, round(height * 0.55), 1)
-        case "down":
-            return _bar("down", segment, middle, height - 2, 1)
-        case state:
-            return _bar(state, segment, middle, 4, 0)
+    if segment.state in _SPECIAL:
+        return _SPECIAL[segment.state](segment, middle)
+    tall, rounding = _SOLID[segment.state]
+    return _bar(segment.state, segment, middle, tall(height), rounding)
 
 
 def _marked(mark: Mark, height: int) -> SafeString:

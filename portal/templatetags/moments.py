@@ -16,17 +16,25 @@ _DAYS_ONLY_FROM = 14 * DAY
 _JUST_NOW = 5
 _DATE_FROM = 90 * DAY
 _SIZE_STEP = 1000
-_NOT_YET = mark_safe('<span class="kg-small">not yet</span>')  # noqa: S308 - constant
+_NOT_YET = mark_safe('<span class="kg-small">not yet</span>')
 
 
 def unit(number: object, name: str) -> str:
     return f"{number}{NBSP}{name}"
 
 
-def _pair(total: int, size: int, name: str, small: int, small_name: str) -> str:
-    big, rest = divmod(total, size)
-    rest //= small
-    return f"{unit(big, name)} {unit(rest, small_name)}" if rest else unit(big, name)
+def _under_ten(seconds: float) -> str:
+    tenths = round(seconds, 1)
+    return f"under {unit('0.1', 's')}" if tenths == 0 < seconds else unit(f"{tenths:g}", "s")
+
+
+def _two_units(total: int) -> str:
+    """The largest unit and the next; from two weeks on days alone."""
+    for size, name, small, small_name in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min"), (MINUTE, "min", 1, "s")):
+        if total >= size:
+            rest = 0 if total >= _DAYS_ONLY_FROM else total % size // small
+            return unit(total // size, name) + (f" {unit(rest, small_name)}" if rest else "")
+    return unit(total, "s")
 
 
 def duration(value: timedelta | float | None) -> str:
@@ -34,21 +42,7 @@ def duration(value: timedelta | float | None) -> str:
     if value is None:
         return ""
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    tenths = round(seconds, 1)
-    if 0 < seconds and tenths == 0:
-        return f"under {unit('0.1', 's')}"
-    if tenths < _TENTHS_BELOW:
-        return unit(f"{tenths:g}", "s")
-    total = round(seconds)
-    if total < MINUTE:
-        return unit(total, "s")
-    if total < HOUR:
-        return _pair(total, MINUTE, "min", 1, "s")
-    if total < DAY:
-        return _pair(total, HOUR, "h", MINUTE, "min")
-    if total < _DAYS_ONLY_FROM:
-        return _pair(total, DAY, "d", HOUR, "h")
-    return unit(total // DAY, "d")
+    return _under_ten(seconds) if round(seconds, 1) < _TENTHS_BELOW else _two_units(round(seconds))
 
 
 def _largest(seconds: float) -> str:
