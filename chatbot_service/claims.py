@@ -14,7 +14,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from chatbot_service.jobs.step import Fenced
@@ -29,7 +29,7 @@ class Claim:
     recovered: bool
     """Whether another worker had begun it and died."""
 
-    def rows(self) -> "audit.models.QuerySet[Job]":
+    def rows(self) -> QuerySet[Job]:
         """The job, as long as it is still ours: update this and look at the row count."""
         return Job.objects.filter(pk=self.job_id, fence=self.fence, state__in=CLAIMED)
 
@@ -70,13 +70,13 @@ def claim(job_id: int) -> Claim | None:
         taken = fresh or _lapsed(job_id).update(fence=F("fence") + 1, worker=mine, lease_until=lease)
         if not taken:
             return None
-        job = Job.objects.with_people().get(pk=job_id)  # type: ignore[attr-defined]  # as_manager is untyped
+        job = Job.objects.with_people().get(pk=job_id)
         action = "job.started" if fresh else "job.recovered"
         audit.record(audit.WORKER, audit.Event(action, **audit.about(job), job=job.pk, changes={"fence": job.fence}))
     return Claim(job_id, job.fence, recovered=not fresh)
 
 
-def _lapsed(job_id: int) -> "audit.models.QuerySet[Job]":
+def _lapsed(job_id: int) -> QuerySet[Job]:
     job = Job.objects.filter(pk=job_id, state__in=CLAIMED)
     holder = job.values_list("worker", flat=True).first() or ""
     over = Q(lease_until__lt=Now())

@@ -1,7 +1,7 @@
 """What is operated: hosts, services, jobs and their steps, health as it was seen."""
 
 from datetime import timedelta
-from typing import ClassVar, Self
+from typing import Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -181,7 +181,7 @@ class Job(models.Model):
     worker = models.CharField(max_length=200, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, help_text="By the database's clock.")
 
-    objects: ClassVar[models.Manager["Job"]] = JobQuerySet.as_manager()  # type: ignore[assignment]  # as_manager is untyped
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at", "-id")

@@ -32,7 +32,7 @@ def run_job(job_id: int, make_context: MakeContext = context_of) -> None:
     progress = Progress(held)
     try:
         with Lease(held):
-            job = Job.objects.with_people().get(pk=job_id)  # type: ignore[attr-defined]  # as_manager is untyped
+            job = Job.objects.with_people().get(pk=job_id)
             _end(held, progress, _run(job, held, progress, make_context))
     except Fenced:
         log.warning("job %s: another worker has taken over; stopped", job_id)
@@ -115,7 +115,7 @@ def _end(held: Claim, progress: Progress, state: JobState) -> None:
         )  # fmt: skip
         if not ended:
             raise Fenced(f"job {held.job_id} was taken over")
-        job = Job.objects.with_people().get(pk=held.job_id)  # type: ignore[attr-defined]  # as_manager is untyped
+        job = Job.objects.with_people().get(pk=held.job_id)
         changes: dict[str, Any] = {"state": ["running", state.value], "error": job.error}
         audit.record(audit.WORKER, audit.Event(f"job.{state.value}", **audit.about(job), job=job.pk, changes=changes))
 

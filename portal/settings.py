@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from csp.constants import NONE, SELF
-from kombu import Queue
 
 from portal import env
 from portal.kept_secret import kept_secret
@@ -114,7 +113,7 @@ CELERY_TIMEZONE = "UTC"
 # A worker consumes the general queue and those of the hosts it serves.
 WORKER_HOSTS = env.words("KG_HOSTS", ["local"])
 CELERY_TASK_DEFAULT_QUEUE = "control"
-CELERY_TASK_QUEUES = [Queue("control"), *(Queue(f"host.{name}") for name in WORKER_HOSTS)]
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {name: {} for name in ("control", *(f"host.{h}" for h in WORKER_HOSTS))}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "chatbot_service.tasks.sweep_hosts", "schedule": env.whole("KG_SWEEP_SECONDS", 15, least=1)},
 }
