@@ -106,9 +106,10 @@ class RefusalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> None:
+    def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponse | None:
         if not hasattr(view, "permission") and not view.__module__.startswith(("django.contrib.auth", "django.views")):
-            raise NotAllowed("This address is not open to anybody.")
+            return self._refuse(request, NotAllowed("This address is not open to anybody."))
+        return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, Refused):
@@ -118,10 +119,7 @@ class RefusalMiddleware:
         return self._break(request, error)
 
     def _refuse(self, request: HttpRequest, error: Refused) -> HttpResponse:
-        correlation = _correlation()
-        audit.record_refusal(
-            actor_of(request), f"{request.method} {request.path}"[:300], str(error), error.code, correlation
-        )
+        correlation = record_refusal(request, error)
         return render(request, "refused.html", {"message": str(error), "correlation": correlation}, status=error.status)
 
     def _break(self, request: HttpRequest, error: Exception) -> HttpResponse:
@@ -134,6 +132,14 @@ class RefusalMiddleware:
 def actor_of(request: HttpRequest) -> audit.Actor:
     """Who acts in this request, for the audit trail."""
     return audit.Actor.of(request.user, str(request.META.get("REMOTE_ADDR", "")))
+
+
+def record_refusal(request: HttpRequest, error: Refused) -> str:
+    """The audit event of a refusal, and the id under which it is found. For views that say it beside the form."""
+    correlation = _correlation()
+    asked = f"{request.method} {request.path}"[:300]
+    audit.record_refusal(actor_of(request), asked, str(error), error.code, correlation)
+    return correlation
 
 
 def _correlation() -> str:
