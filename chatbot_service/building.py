@@ -42,7 +42,7 @@ class Builder:
         return True
 
     def forget(self, *references: str) -> None:
-        """Removes names of images from the engine; what is still used stays."""
+        """Removes names of images from the engine, so that the next use has to pull; what is still used stays."""
         for reference in references:
             if self.has(reference):
                 self._docker("image", "rm", "--no-prune", reference)

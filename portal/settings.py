@@ -123,6 +123,10 @@ COMPOSE_BINARY = env.text("KG_COMPOSE_BINARY")
 JOB_LEASE_SECONDS = env.whole("KG_JOB_LEASE_SECONDS", 30, least=3)
 PRIVATE_REGISTRIES = env.words("KG_PRIVATE_REGISTRIES", ["127.0.0.1", "localhost"])
 
+# The embedded registry and the demo
+REGISTRY_PORT = env.port("KG_REGISTRY_PORT", 5000)
+DEMO_PORT = env.port("KG_DEMO_PORT", 8000)
+
 # Language, time
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
