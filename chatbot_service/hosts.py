@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.utils import timezone
 
-from chatbot_service.compose import ComposeBinary
+from chatbot_service.compose import find_binary
 from chatbot_service.engine import DockerEngine
 from chatbot_service.models import Host
 from deploy_records.errors import Broken, Refused
@@ -21,7 +21,7 @@ def check(name: str) -> None:
     now = timezone.now()
     try:
         facts = DockerEngine(host.engine_url).facts()
-        ComposeBinary(settings.COMPOSE_BINARY).version()
+        find_binary(settings.COMPOSE_BINARY)
     except (Refused, Broken) as problem:
         Host.objects.filter(pk=host.pk).update(seen_at=now, problem=str(problem))
         return
