@@ -1,0 +1,309 @@
+"""The only caller of the Compose binary. Commands are built as data by pure functions and run in one place."""
+
+import fcntl
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from chatbot_service.compose_words import progress_line, project_refusal, run_failure
+from chatbot_service.foreign_text import neutral, one_line
+from chatbot_service.jobs.ports import Project, Say
+from deploy_records.errors import Broken, Refused
+
+OLDEST = (2, 20)
+CONFIG_TIMEOUT = 30.0
+LOCK_TIMEOUT = 60.0
+_MOST_CONFIG = 8 * 1024 * 1024
+_MOST_LINES = 500
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_BASES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_PLUGIN_FOLDERS = (
+    "~/.docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+_HOW_TO_GET_IT = (
+    "Install it (the package is docker-compose-v2 on Ubuntu, docker-compose on Debian 13, docker-compose-plugin from Docker), "
+    "or set KG_COMPOSE_BINARY to its path."
+)
+
+
+# Commands as data
+
+
+def config_argv(project: Project) -> list[str]:
+    return [*_project_argv(project), "config", "--format", "json"]
+
+
+def up_argv(project: Project) -> list[str]:
+    return [*_project_argv(project), *_UP, "--", project.service]
+
+
+def up_rendered_argv(project_name: str, directory: str) -> list[str]:
+    return [*_QUIETLY, "-p", project_name, "--project-directory", directory, "-f", "-", *_UP]
+
+
+def down_argv(project_name: str) -> list[str]:
+    return [*_QUIETLY, "-p", project_name, "down", "--volumes", "--remove-orphans", "--timeout", "2"]
+
+
+def environment(docker_host: str, outside: dict[str, str]) -> dict[str, str]:
+    """Nothing of the worker's own settings and secrets; nothing that changes what Compose does."""
+    kept = ("PATH", "HOME", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
+    host = docker_host or outside.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    fixed = {"DOCKER_HOST": host, "COMPOSE_REMOVE_ORPHANS": "0", "COMPOSE_IGNORE_ORPHANS": "1", "LANG": "C.UTF-8"}
+    return {key: outside[key] for key in kept if key in outside} | fixed
+
+
+_QUIETLY = ("--ansi", "never", "--progress", "plain")
+_UP = ("up", "-d", "--no-deps", "--pull", "never", "--no-build")
+
+
+def _project_argv(project: Project) -> list[str]:
+    files = [part for file in files_of(project) for part in ("-f", file)]
+    return [*_QUIETLY, "-p", project.name, "--project-directory", project.directory, *files]
+
+
+def files_of(project: Project) -> list[str]:
+    """Absolute paths of the compose files: those named, else the ones Compose itself would take.
+
+    `Refused` if one is missing (a pin file may be) or lies outside the folder.
+    """
+    folder = Path(project.directory)
+    if not _NAME.fullmatch(project.name):
+        raise Refused(f"{one_line(project.name, 80)} is not a Compose project name: lower-case letters, digits, - and _.")
+    if not folder.is_absolute() or not folder.is_dir():
+        raise Refused(f"There is no folder {one_line(project.directory)} on this host. Nothing was changed.")
+    files = [_inside(folder, name) for name in project.files or _default_files(folder)]
+    missing = [file.name for file in files if not file.is_file() and file.name != project.pin_file]
+    if missing:
+        raise Refused(f"{folder} has no file {', '.join(missing)}. Nothing was changed.", code="compose-project")
+    return [str(file) for file in files if file.is_file()]
+
+
+def _default_files(folder: Path) -> list[str]:
+    base = next((name for name in _BASES if (folder / name).is_file()), _BASES[0])
+    stem, ending = base.rsplit(".", 1)
+    override = f"{stem}.override.{ending}"
+    return [base, override] if (folder / override).is_file() else [base]
+
+
+def _inside(folder: Path, name: str) -> Path:
+    file = folder / name
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise Refused(f"The compose file {one_line(name, 80)} lies outside the project's folder. Nothing was changed.")
+    return file
+
+
+# Finding the binary
+
+
+def find_binary(named: str = "") -> str:
+    """The Compose v2 binary that is run; `Refused` says how to get one."""
+    candidates = [named] if named else [*(f"{folder}/docker-compose" for folder in _PLUGIN_FOLDERS), _on_path()]
+    old = ""
+    for path in (Path(candidate).expanduser() for candidate in candidates if candidate):
+        if not os.access(path, os.X_OK):
+            continue
+        version = version_of(str(path), path.stat().st_mtime_ns)
+        if _numbers(version) >= OLDEST:
+            return str(path)
+        old = old or f"The one at {path} is {version or 'not Docker Compose'}. "
+    where = f"at {named}" if named else "on this host"
+    raise Refused(f"Docker Compose 2.20 or newer was not found {where}. {old}{_HOW_TO_GET_IT}", code="no-compose")
+
+
+def _on_path() -> str:
+    return shutil.which("docker-compose") or ""
+
+
+@functools.lru_cache
+def version_of(path: str, _changed_at: int = 0) -> str:
+    try:
+        said = subprocess.run([path, "version", "--short"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - argv only
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return one_line(said.stdout, 40) if said.returncode == 0 else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+# Running it
+
+
+@dataclass(frozen=True)
+class Ran:
+    exit_code: int
+    lines: tuple[str, ...]
+    output: bytes = b""
+    in_time: bool = True
+
+
+class ComposeBinary:
+    """Refuses when there is no Compose v2. One run at a time per project, also across workers that died.
+
+    `locks`: a folder that all workers of this host share.
+    """
+
+    def __init__(self, binary: str = "", *, docker_host: str = "", locks: Path) -> None:
+        self.binary = find_binary(binary)
+        self._environment = environment(docker_host, dict(os.environ))
+        self._locks = locks
+
+    def config(self, project: Project) -> dict[str, Any]:
+        ran = self._run(config_argv(project), timeout=CONFIG_TIMEOUT, separately=True)
+        if not ran.in_time:
+            raise Broken(f"docker compose config did not end in {CONFIG_TIMEOUT:.0f} s.")
+        if ran.exit_code:
+            raise project_refusal(project.directory, ran.lines)
+        if len(ran.output) > _MOST_CONFIG:
+            raise Refused(f"The compose project in {project.directory} is larger than 8 MB. Nothing was changed.")
+        rendered = json.loads(ran.output)
+        return rendered if isinstance(rendered, dict) else {}
+
+    def up(self, project: Project, say: Say, timeout: float) -> None:
+        if not _SERVICE.fullmatch(project.service):
+            raise Refused(f"{one_line(project.service, 80)} is not the name of a Compose service.")
+        argv = up_argv(project)
+        with self._locked(project.name) as lock:
+            self._act(argv, project.directory, lock, say, timeout)
+
+    def up_rendered(self, project_name: str, directory: str, rendered: dict[str, Any], say: Say, timeout: float) -> None:
+        with self._locked(project_name) as lock:
+            argv = up_rendered_argv(project_name, directory)
+            self._act(argv, directory, lock, say, timeout, json.dumps(rendered).encode())
+
+    def down(self, project_name: str, say: Say, timeout: float) -> None:
+        with self._locked(project_name) as lock:
+            self._act(down_argv(project_name), project_name, lock, say, timeout)
+
+    def _act(  # noqa: PLR0917 - one private place, three callers
+        self, argv: list[str], where: str, lock: IO[bytes], say: Say, timeout: float, given: bytes = b""
+    ) -> None:
+        command = next(word for word in ("up", "down") if word in argv)
+        ran = self._run(argv, timeout=timeout, say=say, lock=lock, given=given)
+        if not ran.in_time:
+            raise Broken(f"docker compose {command} did not end in {timeout:.0f} s and was killed.")
+        if ran.exit_code:
+            raise run_failure(command, where, ran.exit_code, ran.lines)
+
+    @contextmanager
+    def _locked(self, project_name: str) -> Iterator[IO[bytes]]:
+        """The lock's file, for the child to inherit: as long as the child lives it holds the lock, whatever becomes of us."""
+        if not _NAME.fullmatch(project_name):
+            raise Refused(f"{one_line(project_name, 80)} is not a Compose project name: lower-case letters, digits, - and _.")
+        self._locks.mkdir(parents=True, exist_ok=True)
+        with (self._locks / f"{project_name}.lock").open("ab") as lock:
+            _wait_for(lock, project_name)
+            yield lock
+
+    def _run(
+        self, argv: Sequence[str], *, timeout: float, say: Say | None = None, lock: IO[bytes] | None = None,
+        given: bytes = b"", separately: bool = False,
+    ) -> Ran:  # fmt: skip
+        """`separately`: standard output is returned and kept from the lines."""
+        with _memory(given) as stdin, _memory() as stdout:
+            try:
+                child = subprocess.Popen(  # noqa: S603 - argv only, no shell
+                    [*_dying_with_us(), self.binary, *argv],
+                    stdin=stdin, stdout=stdout if separately else subprocess.PIPE,
+                    stderr=subprocess.PIPE if separately else subprocess.STDOUT,
+                    env=self._environment, cwd="/", process_group=0, pass_fds=(lock.fileno(),) if lock else (),
+                )  # fmt: skip
+            except OSError as error:
+                raise Broken(f"{self.binary} cannot be run: {one_line(str(error))}") from error
+            if lock:
+                lock.close()  # only the child holds it now: if we are stopped or killed, it is free when the child ends
+            with child, _killed_after(child, timeout) as too_late:
+                pipe = child.stderr if separately else child.stdout
+                lines = _read_lines(pipe, say)
+                exit_code = child.wait()
+            stdout.seek(0)
+            return Ran(exit_code, lines, stdout.read(_MOST_CONFIG + 1) if separately else b"", not too_late.is_set())
+
+
+def _read_lines(pipe: IO[bytes] | None, say: Say | None) -> tuple[str, ...]:
+    lines: list[str] = []
+    for raw in pipe or ():
+        line = neutral(raw.decode("utf-8", "replace")).rstrip("\n")
+        if len(lines) < _MOST_LINES:
+            lines.append(line)
+            shown = progress_line(line)
+            if say and shown:
+                say(shown)
+    return tuple(lines)
+
+
+@contextmanager
+def _killed_after(child: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """However the block is left, nothing of the child's process group is left running."""
+    too_late = threading.Event()
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+    def give_up() -> None:
+        too_late.set()
+        kill()
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield too_late
+    finally:
+        timer.cancel()
+        if child.poll() is None:
+            kill()
+
+
+def _wait_for(lock: IO[bytes], project_name: str) -> None:
+    ends = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise Broken(
+                    f"Another docker compose run for {project_name} has not ended in {LOCK_TIMEOUT:.0f} s. "
+                    "See whether one hangs on the host (ps -C docker-compose), end it, and try again."
+                ) from None
+            time.sleep(0.05)
+
+
+@contextmanager
+def _memory(content: bytes = b"") -> Iterator[IO[bytes]]:
+    """A file that never touches a disk: rendered projects hold secrets."""
+    with os.fdopen(os.memfd_create("compose"), "w+b") as file:
+        file.write(content)
+        file.seek(0)
+        yield file
+
+
+@functools.cache
+def _dying_with_us() -> tuple[str, ...]:
+    """A small program that asks the kernel to kill Compose when the thread that started it ends.
+
+    Not by preexec_fn: Python code between fork and exec can hang in a process with threads.
+    """
+    program = shutil.which("setpriv")
+    return (program, "--pdeathsig", "KILL", "--") if program else ()
