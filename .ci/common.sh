@@ -3,11 +3,13 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-STATE=${KG_STATE_DIR:-$ROOT/var}
+STATE=$(realpath -m "${KG_STATE_DIR:-$ROOT/var}")
+[ -z "${KG_STATE_DIR:-}" ] || export KG_STATE_DIR=$STATE
 LOG=$STATE/log/setup.log
 export DEBIAN_FRONTEND=noninteractive
 # Debian keeps dockerd, debootstrap and iptables where an ordinary user's PATH does not look.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 mkdir -p "$STATE/log" "$STATE/bin" "$STATE/stamps"
 
 say() { printf '· %s\n' "$*"; }
@@ -37,6 +39,14 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 distribution() { (. /etc/os-release && printf '%s' "${ID:-}"); }
 codename() { (. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}"); }
+
+# A membership of the group docker counts from the next sign-in on; sg makes it count for one command.
+enter_engine_group() {
+  local socket=/var/run/docker.sock
+  if [ -S "$socket" ] && [ ! -w "$socket" ] && [ -z "${KG_IN_GROUP:-}" ] && id -nG "$(id -un)" | grep -qw docker; then
+    KG_IN_GROUP=1 exec sg docker -c "$(printf '%q ' "$@")"
+  fi
+}
 
 # The first apt source of this machine that carries its own release's main component: "URI keyring".
 apt_source() {

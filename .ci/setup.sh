@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Everything that has to be there before the portal runs (`setup.sh run`) or is tested (`setup.sh test`).
+# Each part looks first whether it has anything to do; the second time, all of them together take a moment.
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/packages.sh"
+
+WANTED=${1:-run}
+HERE=$ROOT/.ci
+
+engine_and_its_parts() {
+  "$HERE/engine.sh" || return 0
+  enter_engine_group "$0" "$@"
+  "$HERE/compose.sh"
+  if [ "$WANTED" = test ]; then "$HERE/base-image.sh" --always; else "$HERE/base-image.sh"; fi
+}
+
+if ! "$HERE/venv.sh" "$WANTED"; then exit 1; fi
+"$HERE/registry.sh"
+engine_and_its_parts "$@"
+if [ "$WANTED" = test ]; then
+  "$HERE/browser.sh"
+  "$HERE/postgres.sh" install
+fi

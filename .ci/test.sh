@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# `make test`: sets up, then runs every check and every test, on PostgreSQL what does not need the engine, on SQLite all.
+# Goes through to the end. With CI=true a missing engine, browser or database is a failure; elsewhere the tests
+# that need it are left out, and the last lines say so.
+. "$(dirname "$0")/common.sh"
+
+BIN=$ROOT/.venv/bin
+SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/known-good-test.XXXXXX")
+chmod 711 "$SCRATCH"
+results=()
+code=0
+
+finish() {
+  "$ROOT/.ci/postgres.sh" stop "$SCRATCH/postgres" || true
+  rm -rf "$SCRATCH"
+}
+
+# part NAME COMMAND…: runs it, remembers how it ended and its closing line
+part() {
+  local name=$1 output=$SCRATCH/output status=ok
+  shift
+  printf '\n── %s\n' "$name"
+  if ! "$@" 2>&1 | tee "$output"; then
+    status=FAILED
+    code=1
+  fi
+  results+=("$(printf '%-7s %-22s %s' "$status" "$name" "$(grep -E '[0-9]+ (passed|failed|error|skipped|deselected)' "$output" | tail -n 1 | tr -d '=')")")
+  grep -E '^LEFT OUT' "$output" >>"$SCRATCH/left-out" || true
+}
+
+on_postgres() {
+  local url
+  mkdir -p "$SCRATCH/postgres"
+  if url=$("$ROOT/.ci/postgres.sh" start "$SCRATCH/postgres"); then
+    part "tests on PostgreSQL" env DATABASE_URL="$url" "$BIN/python" -m pytest -q -m "not docker and not browser"
+  elif [ "${CI:-}" = true ]; then
+    results+=("FAILED  tests on PostgreSQL   no PostgreSQL server is installed or it does not start, see $LOG")
+    code=1
+  else
+    echo "LEFT OUT: all tests on PostgreSQL, as no server is installed or it does not start: apt-get install postgresql" |
+      tee -a "$SCRATCH/left-out"
+  fi
+}
+
+main() {
+  "$ROOT/.ci/setup.sh" test
+  enter_engine_group "$0"
+  cd "$ROOT"
+  trap finish EXIT
+  if [ "${CI:-}" = true ]; then export KG_TEST_REQUIRE=${KG_TEST_REQUIRE:-engine,browser}; fi
+  if [ -r "$STATE/chromium" ]; then export KG_CHROMIUM=${KG_CHROMIUM:-$(cat "$STATE/chromium")}; fi
+  if [ -x "$STATE/bin/docker-registry" ]; then export KG_TEST_REGISTRY=$STATE/bin/docker-registry; fi
+  part "lint" "$ROOT/.ci/lint.sh"
+  on_postgres
+  part "tests on SQLite" "$BIN/python" -m pytest -q
+  printf '\n'
+  printf '%s\n' "${results[@]}"
+  if [ -s "$SCRATCH/left-out" ]; then sort -u "$SCRATCH/left-out"; fi
+  exit "$code"
+}
+main

@@ -1,0 +1,55 @@
+"""What this machine offers to the tests. Each answer is a reason in words, empty when all is there."""
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import docker
+import requests
+from docker.errors import DockerException, ImageNotFound
+
+BASE_IMAGE = "known-good-base:latest"
+_HOW = "; `make setup` says what is missing"
+
+
+@functools.cache
+def why_no_engine() -> str:
+    try:
+        client = docker.from_env(timeout=10)
+        client.ping()
+    except (DockerException, requests.RequestException) as error:
+        return f"no Docker Engine answers ({_short(error)}){_HOW}"
+    try:
+        client.images.get(BASE_IMAGE)
+    except ImageNotFound:
+        return f"the engine has no image {BASE_IMAGE}; .ci/base-image.sh --always makes it"
+    finally:
+        client.close()
+    return _why_no_compose() or ("" if registry_binary() else f"no docker-registry is here{_HOW}")
+
+
+def _why_no_compose() -> str:
+    own = os.environ.get("KG_COMPOSE_BINARY")
+    command = [own] if own else ["docker", "compose"]
+    try:
+        version = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return f"Docker Compose v2 is missing{_HOW}"
+    return f"Docker Compose is {version.stdout.strip()}, not v2{_HOW}" if version.stdout.startswith("1.") else ""
+
+
+def registry_binary() -> str | None:
+    kept = Path(__file__).parent.parent / "var" / "bin" / "docker-registry"
+    return os.environ.get("KG_TEST_REGISTRY") or shutil.which("docker-registry") or (str(kept) if kept.exists() else None)
+
+
+@functools.cache
+def why_no_browser() -> str:
+    path = os.environ.get("KG_CHROMIUM") or shutil.which("chromium")
+    return "" if path and Path(path).exists() else f"no Chromium is here{_HOW}"
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][-160:]
