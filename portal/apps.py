@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 from portal.celery import wake
@@ -10,8 +10,10 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        # django.contrib.auth creates permissions in its own post_migrate handler, connected before this one.
-        post_migrate.connect(_after_migrate, sender=self)
+        # The signal is sent for apps with models only, in their order: the last of them is through when all permissions
+        # exist, as django.contrib.auth makes those in a handler connected before this one.
+        last = [config for config in apps.get_app_configs() if config.models_module is not None][-1]
+        post_migrate.connect(_after_migrate, sender=last)
 
         from chatbot_service import dispatch  # noqa: PLC0415 - models are not loaded at import
 
