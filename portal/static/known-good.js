@@ -60,6 +60,7 @@ document.addEventListener("submit", (event) => {
   if (form.method !== "post" || event.defaultPrevented) return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "1";
+  setTimeout(() => delete form.dataset.sent, 5000);        // a form may answer with a file, and then the page stays
 });
 window.addEventListener("pageshow", () => {               // back from the history: forms may be sent again
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;

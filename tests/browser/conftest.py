@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import Client, override_settings
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from portal.access import bring_roles_into_force
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 CHROMIUM = os.environ.get("KG_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -53,10 +55,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def static_files_as_they_lie(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Under their own names, from the project's folders; nothing has to be collected first."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    with override_settings(STATIC_ROOT=tmp_path_factory.mktemp("static"), STORAGES={**settings.STORAGES, "staticfiles": plain}):
+def nothing_collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The live server takes static files from the project's folders; whitenoise warns of a root that is not there."""
+    with override_settings(STATIC_ROOT=tmp_path_factory.mktemp("static")):
         yield
 
 
@@ -97,6 +98,7 @@ def sign_in(context: BrowserContext, live_server: Any) -> SignIn:
     """`sign_in("Operator", …)` makes a person with these roles and gives their session to the browser."""
 
     def make(*roles: str, username: str = "rosa.meyer", first_name: str = "Rosa", last_name: str = "Meyer") -> User:
+        bring_roles_into_force(apps)
         person, _made = User.objects.get_or_create(username=username, first_name=first_name, last_name=last_name)
         person.groups.set([Group.objects.get(name=role) for role in roles])
         client = Client()
