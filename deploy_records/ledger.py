@@ -50,7 +50,7 @@ def approve(entry: ImageDigest, by: Person, comment: str = "", *, address: str =
         now = fresh(entry)
         _answer_to_approve(now, person).or_refuse()
         given = Approval.objects.create(entry=now, by=person, comment=comment)
-        audit.record(actor, Event("digest.approved", **about(now), reason=comment))
+        audit.record(actor, Event("approval.given", **about(now), reason=comment))
         if len(case_of(now).counted()) >= gate.DEFAULT_NEEDED and now.state == LedgerState.CANDIDATE:
             move(now, LedgerState.APPROVED, actor)
         if ran_healthy(now):
@@ -114,8 +114,7 @@ def reinstate(entry: ImageDigest, by: Person, reason: str, *, address: str = "")
         if now.state != LedgerState.DEPRECATED:
             state = now.get_state_display().lower()
             raise Refused(f"Only a deprecated digest can be offered again; this one is {state}. Nothing was changed.")
-        now.reinstated_by, now.reinstated_at = person, timezone.now()
-        fields: dict[str, Any] = {"reinstated_by": person, "reinstated_at": now.reinstated_at}
+        fields: dict[str, Any] = {"reinstated_by": person, "reinstated_at": timezone.now(), "note": ""}
         move(now, LedgerState.CANDIDATE, Actor.of(person, address), "digest.reinstated", reason=reason, **fields)
     return _result(now, "It is a candidate again. Somebody else has to approve it.")
 
@@ -127,7 +126,7 @@ def _take_out(entry: ImageDigest, to: LedgerState, note: str, actor: Actor, job:
             state = now.get_state_display().lower()
             raise Refused(f"This digest is {state} already. Nothing was changed.", code="already-out")
         _end_approvals(now, f"The digest was {to.label.lower()}.")
-        move(now, to, actor, f"digest.{to.value}", reason=note, job=job, note=note)
+        move(now, to, actor, reason=note, job=job, note=note)
     return _result(now, f"{to.label}.")
 
 

@@ -30,7 +30,7 @@ def become_known_good(entry: ImageDigest, actor: Actor, job: int | None = None) 
     if entry.state != LedgerState.APPROVED:
         return False
     since = entry.known_good_at or timezone.now()
-    move(entry, LedgerState.KNOWN_GOOD, actor, "digest.known-good", job=job, known_good_at=since)
+    move(entry, LedgerState.KNOWN_GOOD, actor, job=job, known_good_at=since)
     return True
 
 
@@ -41,7 +41,7 @@ def ran_healthy(entry: ImageDigest) -> bool:
 
 
 def move(
-    entry: ImageDigest, to: LedgerState, actor: Actor, action: str = "digest.state",
+    entry: ImageDigest, to: LedgerState, actor: Actor, action: str = "",
     *, reason: str = "", job: int | None = None, **fields: Any,
 ) -> None:  # fmt: skip
     """Inside `audit.changing`. Changes the state if it still is what `entry` says, and writes the event."""
@@ -49,7 +49,7 @@ def move(
     if changed != 1:
         raise Refused("Somebody else changed this digest in the same moment. Look again. Nothing was changed.")
     changes = {"state": [entry.state, to.value]}
-    audit.record(actor, Event(action, **about(entry), reason=reason, job=job, changes=changes))
+    audit.record(actor, Event(action or f"digest.{to.value}", **about(entry), reason=reason, job=job, changes=changes))
     for name, value in {"state": to.value, **fields}.items():
         setattr(entry, name, value)
 

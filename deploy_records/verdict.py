@@ -41,7 +41,7 @@ def _cases(entries: list[ImageDigest], at: datetime | None) -> dict[int, Case]:
             state=entry.state,
             at=moment,
             approvals=tuple(Yes(one.by.get_username(), one.at, _flaw(one, entry, approvers)) for one in given[entry.pk]),
-            was_known_good=entry.known_good_at is not None or entry.state == LedgerState.KNOWN_GOOD,
+            known_good_at=entry.known_good_at or (entry.registered_at if entry.state == LedgerState.KNOWN_GOOD else None),
             note=entry.note,
             failed_at=entry.failed_at,
         )

@@ -30,7 +30,7 @@ class Case:
     at: datetime
     approvals: tuple[Yes, ...] = ()
     needed: int = DEFAULT_NEEDED
-    was_known_good: bool = False
+    known_good_at: datetime | None = None
     note: str = ""
     failed_at: datetime | None = None
 
@@ -103,15 +103,17 @@ def enough_approvals(case: Case) -> RuleResult:
 
 def no_failure_since_it_was_good(case: Case) -> RuleResult:
     """Never a no: a port taken on one host says little about the image."""
-    rule = "No job with it was undone"
-    if case.failed_at is None or case.failed_at > case.at:
+    rule = "No job with it was undone" + (" since it was known good" if case.known_good_at else "")
+    failed = case.failed_at
+    if failed is None or failed > case.at or (case.known_good_at and failed <= case.known_good_at):
         return RuleResult(rule, True, "None was.")
-    return RuleResult(rule, True, f"The last was undone at {_shown(case.failed_at)}{_because(case.note)}", warns=True)
+    note = "" if case.state in {"deprecated", "revoked"} else case.note
+    return RuleResult(rule, True, f"A job with it was undone at {_shown(failed)}{_because(note)}", warns=True)
 
 
 def was_known_good(case: Case) -> RuleResult:
     rule = "It has run healthy before"
-    if case.was_known_good:
+    if case.known_good_at and case.known_good_at <= case.at:
         return RuleResult(rule, True, "It has been known good.")
     return RuleResult(rule, False, "It has never been known good.", "Upgrade to it instead, once it is approved.")
 
