@@ -75,7 +75,7 @@ class DockerEngine:
     def image(self, reference: str) -> ImageFacts | None:
         with self._border("inspect an image"):
             try:
-                return image_facts(self._client.inspect_image(reference))  # type: ignore[no-untyped-call] - its stub has none
+                return image_facts(self._client.inspect_image(reference))  # type: ignore[no-untyped-call]  # its stub has no types
             except docker.errors.NotFound:
                 return None
 
