@@ -72,8 +72,10 @@ def current(host: str, service: str) -> Deployment | None:
 
 def known_good_targets(host: str, service: str, *, repository: str = "") -> QuerySet[ImageDigest]:
     """The digests that ran healthy here and are known good still; the one that ran last comes first."""
-    here = Q(deployments__host=host, deployments__service=service, deployments__healthy_at__isnull=False)
-    ran_well = here & ~Q(deployments__outcome=Outcome.UNDONE)
+    ran_well = Q(
+        deployments__host=host, deployments__service=service, deployments__healthy_at__isnull=False,
+        deployments__outcome__in=(Outcome.RUNNING, Outcome.REPLACED),
+    )  # fmt: skip
     found = ImageDigest.objects.filter(ran_well, state=LedgerState.KNOWN_GOOD)
     if repository:
         found = found.filter(repository=repository)

@@ -13,16 +13,20 @@ def digests() -> QuerySet[ImageDigest]:
     counting = (
         Approval.objects.filter(entry=OuterRef("pk"), ended_at__isnull=True, by__in=holders(MAY_APPROVE))
         .exclude(by=F("entry__registered_by"))
+        .exclude(by=F("entry__reinstated_by"))
         .order_by()
         .values("entry")
         .annotate(number=Count("pk"))
         .values("number")
     )
     running = Deployment.objects.filter(ended_at__isnull=True).order_by("service", "host")
+    # Named by variables: the model declares both for its readers, and the type checker takes literals for a clash.
+    counted = {"approvals_now": Coalesce(Subquery(counting), 0)}
+    kept_as: str = "open_deployments"
     return (
         ImageDigest.objects.select_related("registered_by")
-        .annotate(approvals_now=Coalesce(Subquery(counting), 0))
-        .prefetch_related(Prefetch("deployments", running, to_attr="open_deployments"))
+        .annotate(**counted)
+        .prefetch_related(Prefetch("deployments", running, to_attr=kept_as))
         .order_by("-registered_at", "-pk")
     )
 

@@ -37,6 +37,10 @@ class ImageDigest(models.Model):
     reinstated_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     is_demo = models.BooleanField(default=False)
 
+    # On rows from `listing.digests` only:
+    approvals_now: int
+    open_deployments: "list[Deployment]"
+
     class Meta:
         ordering = ("-registered_at", "-id")
         constraints = (
