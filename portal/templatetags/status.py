@@ -18,7 +18,7 @@ _LEDGER = {
     LedgerState.DEPRECATED: "off",
     LedgerState.REVOKED: "stop",
 }
-_JOB = {
+JOB_TONES = {
     JobState.QUEUED: "wait",
     JobState.RUNNING: "run",
     JobState.UNDOING: "run",
@@ -60,7 +60,7 @@ def ledger_state(state: str, note: object = "") -> SafeString:
 def job_state(state: str, note: object = "") -> SafeString:
     """A refused job changed nothing, so it is not loud; a stuck one is."""
     known = JobState(state)
-    return status(_JOB[known], known.label, note, loud=known is JobState.STUCK)
+    return status(JOB_TONES[known], known.label, note, loud=known is JobState.STUCK)
 
 
 def health(state: str, note: object = "") -> SafeString:
