@@ -1,0 +1,203 @@
+"""What pages show of services: what runs and whether it may, health, rollback, last job. A fixed number of queries."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from chatbot_service import lights
+from chatbot_service.health.runs import Change, Run, Summary, runs_between, summary
+from chatbot_service.lights import Light, Standing
+from chatbot_service.models import HealthTransition, Job, Service
+from chatbot_service.touching import Held, touching_jobs
+from chatbot_service.usual import rollback_times
+from deploy_records import verdict
+from deploy_records.models import Deployment, ImageDigest, LedgerState, Outcome
+from deploy_records.rules.gate import Decision
+
+RUNS = frozenset({"running", "paused"})
+A_DAY = timedelta(hours=24)
+MOST_CHANGES = 10_000
+"""More changes of state than this in one stretch are not read; what is before them shows as unknown."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One service as pages show it. `target`: where a rollback would go, and since when it last ran."""
+
+    service: Service
+    entry: ImageDigest | None
+    decision: Decision | None
+    deployment: Deployment | None
+    target: ImageDigest | None
+    last_job: Job | None
+    touching: tuple[Held, ...]
+    runs: tuple[Run, ...]
+    rollback_seconds: float | None
+    now: datetime
+
+    @property
+    def summary(self) -> Summary:
+        return summary(self.runs)
+
+    @property
+    def active_job(self) -> Job | None:
+        return self.last_job if self.last_job is not None and self.last_job.is_active else None
+
+    @property
+    def runs_something(self) -> bool:
+        return self.service.seen_state in RUNS
+
+    @property
+    def approved(self) -> Light:
+        standing = None
+        if self.entry is not None and self.decision is not None:
+            refusals = self.decision.refusals
+            good = self.entry.get_state_display().lower()
+            why = refusals[0].why if refusals else good
+            standing = Standing(self.entry.state, self.decision.allowed, why)
+        return lights.approved(
+            drift=self.service.drift,
+            looked=self.service.seen_at is not None,
+            runs_something=self.runs_something,
+            standing=standing,
+        )
+
+    @property
+    def health(self) -> Light:
+        return lights.health(
+            state=self.service.seen_state,
+            seen_health=self.service.seen_health,
+            seen_at=self.service.seen_at,
+            now=self.now,
+            on_purpose=bool(self.runs) and self.runs[-1].state == "stopped",
+        )
+
+    @property
+    def rollback(self) -> Light:
+        about = "" if self.rollback_seconds is None else f"about {round(self.rollback_seconds)}\N{NO-BREAK SPACE}s"
+        return lights.rollback(
+            has_target=self.target is not None, image_local=self.service.previous_local, about=about
+        )
+
+    @property
+    def badness(self) -> tuple[object, ...]:
+        """Sorts worst first: by the worst of the three lights, then the next, then by name."""
+        found = sorted((self.approved.badness, self.health.badness, self.rollback.badness))
+        return (*found, self.service.name, self.service.host.name)
+
+
+def rows(now: datetime | None = None) -> list[Row]:
+    """All services, worst first."""
+    return sorted(look_at(Service.objects.all(), now), key=lambda row: row.badness)
+
+
+def row_of(service_id: int, now: datetime | None = None) -> Row | None:
+    return next(iter(look_at(Service.objects.filter(pk=service_id), now)), None)
+
+
+def look_at(services: QuerySet[Service], now: datetime | None = None) -> list[Row]:
+    moment = now or timezone.now()
+    since = moment - A_DAY
+    found = _found(services, since)
+    if not found:
+        return []
+    numbers = [one.service.pk for one in found]
+    changes, touching = _changes(numbers, since), touching_jobs(numbers, since)
+    last_jobs = Job.objects.with_people().in_bulk([one.last_job for one in found if one.last_job])
+    deployed = _deployed(found)
+    entries = _entries(found, deployed)
+    decisions = verdict.ask_all(entries.values())
+    usual = rollback_times()
+
+    def row(one: _Found) -> Row:
+        number = one.service.pk
+        deployment = deployed.get((one.service.host.name, one.service.name))
+        entry = _running(one.service, deployment, entries)
+        held = touching[number]
+        runs = runs_between(since, moment, changes[number], one.state_before, [held_one.touch for held_one in held])
+        return Row(
+            service=one.service,
+            entry=entry,
+            decision=decisions.get(entry.pk) if entry else None,
+            deployment=deployment,
+            target=entries.get(one.target),
+            last_job=last_jobs.get(one.last_job),
+            touching=tuple(held),
+            runs=tuple(runs),
+            rollback_seconds=usual.get(number, usual.get(0)),
+            now=moment,
+        )
+
+    return [row(one) for one in found]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A service, the state its day began with, and the numbers of its last job and of its rollback target; 0: none."""
+
+    service: Service
+    state_before: str
+    last_job: int
+    target: int
+
+
+def _found(services: QuerySet[Service], since: datetime) -> list[_Found]:
+    before = HealthTransition.objects.filter(service=OuterRef("pk"), at__lt=since).order_by("-at", "-id")
+    last_job = Job.objects.filter(service=OuterRef("pk")).order_by("-created_at", "-id")
+    annotated = services.select_related("host").annotate(
+        state_before=Subquery(before.values("state")[:1]),
+        last_job=Subquery(last_job.values("pk")[:1]),
+        target=rollback_target(),
+    )
+    return [_Found(one, one.state_before or "", one.last_job or 0, one.target or 0) for one in annotated]
+
+
+def rollback_target() -> Subquery:
+    """For a query over services: the entry that `deployments.previous_known_good` would choose for each."""
+    ran_well = Deployment.objects.filter(
+        host=OuterRef("host__name"),
+        service=OuterRef("name"),
+        healthy_at__isnull=False,
+        entry__state=LedgerState.KNOWN_GOOD,
+        entry__repository=OuterRef("repository"),
+    )
+    others = ran_well.exclude(outcome=Outcome.UNDONE).exclude(entry__digest=OuterRef("seen_digest"))
+    return Subquery(others.order_by("-started_at", "-id").values("entry")[:1])
+
+
+def _changes(services: Iterable[int], since: datetime) -> dict[int, list[Change]]:
+    rows = HealthTransition.objects.filter(service__in=services, at__gte=since).order_by("-at", "-id")
+    found: dict[int, list[Change]] = defaultdict(list)
+    for service, at, state, digest in rows.values_list("service_id", "at", "state", "digest")[:MOST_CHANGES]:
+        found[service].append(Change(at, state, digest))
+    for changes in found.values():
+        changes.reverse()
+    return found
+
+
+def _deployed(found: Iterable[_Found]) -> dict[tuple[str, str], Deployment]:
+    hosts = {one.service.host.name for one in found}
+    names = {one.service.name for one in found}
+    open_ones = Deployment.objects.filter(ended_at=None, host__in=hosts, service__in=names).select_related("by")
+    return {(one.host, one.service): one for one in open_ones}
+
+
+def _entries(found: Iterable[_Found], deployed: dict[tuple[str, str], Deployment]) -> dict[int, ImageDigest]:
+    numbers = {one.target for one in found} | {one.entry_id for one in deployed.values()}
+    digests = {one.service.seen_digest for one in found} - {""}
+    entries = ImageDigest.objects.filter(Q(pk__in=numbers) | Q(digest__in=digests))
+    return {entry.pk: entry for entry in entries}
+
+
+def _running(service: Service, deployment: Deployment | None, entries: dict[int, ImageDigest]) -> ImageDigest | None:
+    """What is seen to run; while nothing runs, what is deployed."""
+    if service.seen_digest:
+        known = (e for e in entries.values() if e.digest == service.seen_digest and e.repository == service.repository)
+        return next(known, None)
+    if service.seen_state in RUNS or deployment is None:
+        return None
+    return entries.get(deployment.entry_id)

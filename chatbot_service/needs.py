@@ -1,0 +1,179 @@
+"""What needs somebody, and whom: drift, what is down or stuck, rollbacks that would fail, hosts, approvals."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.utils import timezone
+
+from chatbot_service import lights
+from chatbot_service.board import rollback_target
+from chatbot_service.models import HealthTransition, Host, Job, JobState, Service
+from deploy_records.models import Approval, ImageDigest, LedgerState
+from deploy_records.people import Person, holds
+from deploy_records.rules.approval import Answer, Who, may_approve
+from deploy_records.verdict import MAY_APPROVE
+
+MOST_CANDIDATES = 50
+
+OPERATE = ("chatbot_service.rollback_service", "chatbot_service.operate_service")
+HOSTS = ("chatbot_service.change_host", "chatbot_service.operate_service")
+APPROVE = (MAY_APPROVE,)
+
+
+class Matter(IntEnum):
+    """Most urgent first."""
+
+    DOWN = 1
+    STUCK = 2
+    HOST = 3
+    DRIFT = 4
+    OUT_OF_USE = 5
+    UNHEALTHY = 6
+    NO_WAY_BACK = 7
+    APPROVE = 8
+
+
+_WAITS = frozenset({Matter.APPROVE})
+_SOON = frozenset({Matter.NO_WAY_BACK, Matter.UNHEALTHY})
+
+
+@dataclass(frozen=True)
+class Need:
+    """`permissions`: who holds one of them can do something about it. `why_not_you`: a rule that bars this person."""
+
+    matter: Matter
+    title: str
+    why: str
+    permissions: Sequence[str]
+    since: datetime | None = None
+    service: int = 0
+    host: int = 0
+    job: int = 0
+    entry: int = 0
+    digest: str = ""
+    why_not_you: str = ""
+
+    @property
+    def tone(self) -> str:
+        if self.matter in _WAITS:
+            return "wait"
+        return "warn" if self.matter in _SOON else "stop"
+
+    def is_for(self, person: Person) -> bool:
+        return not self.why_not_you and any(holds(person, permission) for permission in self.permissions)
+
+
+@dataclass(frozen=True)
+class Needs:
+    mine: Sequence[Need] = field(default_factory=tuple)
+    others: Sequence[Need] = field(default_factory=tuple)
+
+
+def read(person: User, hosts: Sequence[Host]) -> Needs:
+    """In two queries."""
+    now = timezone.now()
+    found = sorted([*_of_hosts(hosts, now), *_of_services(now), *_of_candidates(person)], key=_urgency)
+    return Needs([n for n in found if n.is_for(person)], [n for n in found if not n.is_for(person)])
+
+
+def _urgency(need: Need) -> tuple[int, str]:
+    return need.matter, need.title
+
+
+def _of_hosts(hosts: Sequence[Host], now: datetime) -> Iterator[Need]:
+    for host in hosts:
+        light = lights.host(name=host.name, seen_at=host.seen_at, problem=host.problem, now=now)
+        if not light.good:
+            yield Need(Matter.HOST, f"{host.name}: {light.word.lower()}", light.note, HOSTS, host=host.pk)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    service: Service
+    last_state: str
+    """Of its health line."""
+    running_state: str
+    """Of the ledger entry that runs."""
+    job: int
+    job_state: str
+    job_error: str
+    target: int
+
+
+def _of_services(now: datetime) -> Iterator[Need]:
+    for seen in _services():
+        if seen.job_state == JobState.STUCK:
+            yield Need(Matter.STUCK, f"A job on {seen.service} is stuck", seen.job_error, OPERATE, job=seen.job)
+        yield from _of_what_runs(seen, now)
+        if seen.target and seen.service.previous_local is False:
+            why = f"The image to go back to is no longer on {seen.service.host.name}."
+            yield Need(Matter.NO_WAY_BACK, f"{seen.service} could not be rolled back", why, OPERATE, service=seen.service.pk)
+
+
+def _of_what_runs(seen: _Seen, now: datetime) -> Iterator[Need]:
+    service, number = seen.service, seen.service.pk
+    light = lights.health(
+        state=service.seen_state, seen_health=service.seen_health, seen_at=service.seen_at, now=now,
+        on_purpose=seen.last_state == "stopped",
+    )  # fmt: skip
+    busy = seen.job_state in {JobState.RUNNING, JobState.UNDOING}
+    if light.tone == lights.STOP and not busy:
+        matter = Matter.UNHEALTHY if light.word == "Unhealthy" else Matter.DOWN
+        yield Need(matter, f"{service} is {light.word.lower()}", light.note, OPERATE, service.seen_since, service=number)
+    if service.drift:
+        yield Need(Matter.DRIFT, f"{service} drifted", f"It {service.drift}.", OPERATE, service.drift_since, service=number)
+    elif seen.running_state in {LedgerState.DEPRECATED, LedgerState.REVOKED}:
+        why = "Upgrade it or roll it back; nothing stops it until then."
+        title = f"{service} runs a {seen.running_state} digest"
+        yield Need(Matter.OUT_OF_USE, title, why, OPERATE, service=number)
+
+
+def _services() -> list[_Seen]:
+    last = HealthTransition.objects.filter(service=OuterRef("pk")).order_by("-at", "-id")
+    runs = ImageDigest.objects.filter(repository=OuterRef("repository"), digest=OuterRef("seen_digest"))
+    job = Job.objects.filter(service=OuterRef("pk")).order_by("-created_at", "-id")
+    found = Service.objects.select_related("host").annotate(
+        last_state=Subquery(last.values("state")[:1]),
+        running_state=Subquery(runs.values("state")[:1]),
+        job=Subquery(job.values("pk")[:1]),
+        job_state=Subquery(job.values("state")[:1]),
+        job_error=Subquery(job.values("error")[:1]),
+        target=rollback_target(),
+    )
+    return [
+        _Seen(
+            one, one.last_state or "", one.running_state or "", one.job or 0, one.job_state or "", one.job_error or "",
+            one.target or 0,
+        )
+        for one in found
+    ]  # fmt: skip
+
+
+def _of_candidates(person: User) -> Iterator[Need]:
+    me = Who(person.pk, person.get_username(), person.email)
+    is_me = Q(by=person) | Q(by__email__iexact=person.email) if person.email else Q(by=person)
+    mine = Approval.objects.filter(is_me, entry=OuterRef("pk"), ended_at=None)
+    candidates = ImageDigest.objects.filter(state=LedgerState.CANDIDATE).select_related("registered_by", "reinstated_by")
+    for entry in candidates.annotate(mine=Exists(mine))[:MOST_CANDIDATES]:
+        answer = _may_approve(me, entry, given=entry.mine, holds_role=holds(person, MAY_APPROVE))
+        label = f"{entry.tag}, r" if entry.tag else "R"
+        yield Need(
+            Matter.APPROVE, "", f"{label}egistered by {entry.registered_by.get_username()}", APPROVE, entry.registered_at,
+            entry=entry.pk, digest=entry.digest, why_not_you="" if answer.allowed else answer.reason,
+        )  # fmt: skip
+
+
+def _may_approve(me: Who, entry: ImageDigest, *, given: bool, holds_role: bool) -> Answer:
+    by, again = entry.registered_by, entry.reinstated_by
+    return may_approve(
+        me,
+        holds_role=holds_role,
+        state=entry.state,
+        registered_by=Who(by.pk, by.get_username(), by.email),
+        offered_again_by=Who(again.pk, again.get_username(), again.email) if again else None,
+        approved_by=[me] if given else [],
+    )

@@ -1,0 +1,90 @@
+"""Is everything as approved, healthy, and could it be rolled back?"""
+
+from collections.abc import Iterable, Sequence
+
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from chatbot_service import lights
+from chatbot_service.board import Row
+from chatbot_service.lights import Light
+from portal.sentences.parts import Answer, claim, counted, listed, said, sentence, some, strong
+
+
+def answer(rows: Sequence[Row]) -> Answer:
+    return Answer(_tone(rows), _sentences(rows))
+
+
+def _tone(rows: Sequence[Row]) -> str:
+    if any(row.health.tone == lights.STOP for row in rows):
+        return "stop"
+    deviates = any(light.tone in {lights.STOP, lights.WARN} for row in rows for light in _lights(row))
+    return "warn" if deviates else "ok"
+
+
+def _lights(row: Row) -> Sequence[Light]:
+    return row.approved, row.health, row.rollback
+
+
+def _sentences(rows: Sequence[Row]) -> SafeString:
+    number = len(rows)
+    if all(light.good for row in rows for light in _lights(row)):
+        whole = f"All {some(number, 'service', 'services')} run" if number > 1 else "The one service runs"
+        approved, healthy = claim("as approved", _shown("approved")), claim("healthy", _shown("healthy"))
+        back = claim("could be rolled back", _shown("ready"))
+        return said(whole, " ", approved, ", ", _is(number), " ", healthy, " and ", back, ".")
+    first = _healthy(rows)
+    others = [*_not_approved(rows), *_no_way_back(rows)]
+    return said(first, " ", sentence(listed(others, ", and ")), ".") if others else first
+
+
+def _healthy(rows: Sequence[Row]) -> SafeString:
+    number, well = len(rows), sum(row.health.good for row in rows)
+    if well == number:
+        whole = f"All {counted(number)} services are" if number > 1 else "The one service is"
+        return said(whole, " ", claim("healthy", _shown("healthy")), ".")
+    ill = _count(row.health.tone in {lights.STOP, lights.WARN} for row in rows)
+    parts: list[SafeString] = []
+    if ill:
+        words = f"{counted(ill)} of {some(number, 'service', 'services')} {_is(ill)} not healthy"
+        parts.append(strong(claim(words if number > 1 else "the one service is not healthy", _shown("not-healthy"))))
+    for tone, words in ((lights.OFF, "stopped on purpose"), (lights.RUN, "starting"), (lights.NONE, "not seen yet")):
+        found = _count(row.health.tone == tone for row in rows)
+        if found:
+            subject = some(found, "service", "services") if number > 1 else "the one service"
+            parts.append(said(subject, f" {_is(found)} ", claim(words, _shown("not-healthy"))))
+    return said(sentence(listed(parts)), ".")
+
+
+def _not_approved(rows: Sequence[Row]) -> list[SafeString]:
+    found = _count(row.approved.tone == lights.STOP for row in rows)
+    if not found:
+        return []
+    words = "it does" if len(rows) == 1 else f"{counted(found)} {'does' if found == 1 else 'do'}"
+    return [strong(claim(f"{words} not run as approved", _shown("not-approved")))]
+
+
+def _no_way_back(rows: Sequence[Row]) -> list[SafeString]:
+    parts: list[SafeString] = []
+    missing = _count(row.rollback.tone == lights.WARN for row in rows)
+    if missing:
+        who = "it" if len(rows) == 1 else counted(missing)
+        parts.append(strong(claim(f"{who} could not be rolled back", _shown("not-ready"))))
+    not_yet = _count(row.rollback.tone == lights.NONE for row in rows)
+    if not_yet:
+        who = "it has" if len(rows) == 1 else f"{counted(not_yet)} {'has' if not_yet == 1 else 'have'}"
+        parts.append(said(who, " ", claim("nothing to roll back to yet", _shown("not-ready"))))
+    return parts
+
+
+def _count(found: Iterable[bool]) -> int:
+    return sum(found)
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _shown(which: str) -> str:
+    """The list of those that a claim is about."""
+    return f"{reverse('services')}?show={which}"
