@@ -1,0 +1,145 @@
+"""Audit events in words: what was done, to what, and how it looks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from deploy_records.errors import Invalid
+from deploy_records.models import AuditEvent, LedgerState
+from deploy_records.rules.digest import parse_pinned
+
+_QUIET = "none"
+_DEEDS: dict[str, tuple[str, str]] = {
+    "approval.withdrawn": ("Approval withdrawn", "warn"),
+    "audit.checked": ("Trail checked", "ok"),
+    "deployment.began": ("Deployed", "ok"),
+    "deployment.ended": ("Deployment ended", "off"),
+    "deployment.healthy": ("Ran healthy", "ok"),
+    "deployment.undone": ("Deployment undone", "undone"),
+    "digest.approved": ("Approved", "ok"),
+    "digest.deprecated": ("Deprecated", "off"),
+    "digest.failed": ("A job with it was undone", "undone"),
+    "digest.found": ("Found running and registered", _QUIET),
+    "digest.known-good": ("Became known good", "ok"),
+    "digest.registered": ("Registered", _QUIET),
+    "digest.reinstated": ("Offered again", _QUIET),
+    "digest.revoked": ("Revoked", "stop"),
+    "digest.state": ("State changed", _QUIET),
+    "digest.tagged": ("Seen under another tag", _QUIET),
+    "job.asked": ("Asked for", _QUIET),
+    "job.cancel_asked": ("Asked to cancel", "warn"),
+    "job.cancelled": ("Cancelled and undone", "undone"),
+    "job.failed": ("Failed and was undone", "undone"),
+    "job.recovered": ("Recovered from a worker that died", "warn"),
+    "job.refused": ("Refused", "stop"),
+    "job.started": ("Began", "run"),
+    "job.stuck": ("Stuck", "stop"),
+    "job.succeeded": ("Succeeded", "ok"),
+    "person.roles-changed": ("Roles changed", "warn"),
+    "refused": ("Refused", "stop"),
+    "registry.forgotten": ("Registry forgotten", "off"),
+    "registry.set": ("Registry set", _QUIET),
+}
+
+AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "digests": ("Digests and approvals", ("digest.", "approval.")),
+    "deployments": ("Deployments", ("deployment.",)),
+    "jobs": ("Jobs", ("job.",)),
+    "services": ("Services and hosts", ("service.", "host.")),
+    "people": ("People and sign-in", ("person.", "sign")),
+    "registries": ("Registries", ("registry.",)),
+    "trail": ("Checks of the trail", ("audit.",)),
+    "refused": ("Anything refused", ("refused", "job.refused")),
+}
+"""What the filter offers: a word for the address, words for the person, and how the actions begin."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of an event, before and after; `None` where there is nothing to show."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event as a row tells it. `digest` or `about`: what it was done to."""
+
+    event: AuditEvent
+    deed: str
+    tone: str
+    about: str = ""
+    digest: str = ""
+    extra: str = ""
+
+
+def told(event: AuditEvent) -> Told:
+    deed, tone = _deed(event)
+    about, digest = _about(event)
+    return Told(event, deed, tone, about, digest, _extra(event))
+
+
+def changes(event: AuditEvent) -> list[Change]:
+    """`changes` is {field: [before, after]}; a value alone is what was asked for."""
+    return [_change(str(name), value) for name, value in event.changes.items()]
+
+
+def _deed(event: AuditEvent) -> tuple[str, str]:
+    if event.action == "digest.state":
+        state = _after(event, "state")
+        known = {one.value: one.label for one in LedgerState}
+        return f"Now {known.get(state, state).lower()}", "ok" if state == LedgerState.APPROVED else _QUIET
+    if event.action in _DEEDS:
+        return _DEEDS[event.action]
+    return event.action.replace(".", ": ").replace("-", " ").replace("_", " ").capitalize(), _QUIET
+
+
+def _about(event: AuditEvent) -> tuple[str, str]:
+    if event.object_type != "imagedigest":
+        return event.object_name, ""
+    try:
+        return "", parse_pinned(event.object_name).digest
+    except Invalid:
+        return event.object_name, ""
+
+
+def _extra(event: AuditEvent) -> str:
+    """What a row says beside the deed: the tag, the digest switched to, the end of a check."""
+    if event.action in {"digest.registered", "digest.found"}:
+        tag = _after(event, "tag")
+        return f"as {tag}" if tag else ""
+    if event.action == "digest.tagged":
+        tags = event.changes.get("tags")
+        last = tags[1] if isinstance(tags, list) and len(tags) == _PAIR and isinstance(tags[1], list) else []
+        return str(last[-1]) if last else ""
+    if event.action.startswith("deployment."):
+        after = _after(event, "digest").removeprefix("sha256:")
+        return f"{after[:12]}" if after else ""
+    return ""
+
+
+_PAIR = 2
+
+
+def _after(event: AuditEvent, field: str) -> str:
+    pair = event.changes.get(field)
+    return str(pair[1]) if isinstance(pair, list) and len(pair) == _PAIR and pair[1] is not None else ""
+
+
+def _change(name: str, value: Any) -> Change:
+    if isinstance(value, list) and len(value) == _PAIR:
+        return Change(name, _shown(value[0]), _shown(value[1]))
+    return Change(name, None, _shown(value))
+
+
+def _shown(value: Any) -> str | None:
+    if value is None or value in ("", [], {}):
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {one}" for key, one in value.items())
+    return str(value)

@@ -1,0 +1,124 @@
+"""What a person may do with a digest: each deed is asked once more, on a page or in a dialog, and then done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django import forms
+from django.contrib.auth.models import User
+from django.http import QueryDict
+
+from deploy_records import ledger
+from deploy_records.errors import Refused
+from deploy_records.models import Approval, ImageDigest, LedgerState
+from deploy_records.rules.words import MOST_CHARACTERS
+
+_MOST_WITHDRAWN = 300
+
+
+@dataclass(frozen=True)
+class Deed:
+    """`name` is that of the URL; `act` does it and returns what to tell the person."""
+
+    name: str
+    question: str
+    explanation: str
+    label: str
+    button: str
+    act: Callable[[ImageDigest, User, str, str], str]
+    needs_words: bool = True
+    most: int = MOST_CHARACTERS
+    stop: bool = False
+    repeated: Callable[[ImageDigest, User], str] = lambda _entry, _person: ""
+    """What to say, instead of doing it, to somebody who has done it already."""
+
+    @property
+    def dialog(self) -> str:
+        return f"{self.name}-dialog"
+
+    def form(self, entry: ImageDigest, data: QueryDict | None = None) -> "DeedForm":
+        form = DeedForm(data, initial={"seen": stamp(entry)}, auto_id=f"{self.name}-%s")
+        words = form.fields["words"]
+        words.label, words.required = self.label, self.needs_words
+        words.widget.attrs["maxlength"] = self.most
+        return form
+
+
+class DeedForm(forms.Form):
+    """What the words must be is for the record to say; here they are only carried."""
+
+    words = forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 3}))
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+def stamp(entry: ImageDigest) -> str:
+    """Of what a person saw when they decided. Another stamp means that they have to look again."""
+    failed = entry.failed_at.isoformat() if entry.failed_at else ""
+    return f"{entry.state}.{failed}"
+
+
+def refuse_stale(entry: ImageDigest, seen: str) -> None:
+    if seen == stamp(entry):
+        return
+    labels = {one.value: one.label.lower() for one in LedgerState}
+    was, now = labels.get(seen.partition(".")[0], "in another state"), entry.get_state_display().lower()
+    what = f"it was {was} then and is {now} now" if was != now else "a job with it was undone meanwhile"
+    raise Refused(f"This digest has changed since you opened the page: {what}. Look again, then decide. Nothing was changed.",
+                  code="stale")  # fmt: skip
+
+
+def _approve(entry: ImageDigest, person: User, comment: str, address: str) -> str:
+    ledger.approve(entry, person, comment, address=address)
+    entry.refresh_from_db()
+    if entry.may_run:
+        return f"Approved. It is {entry.get_state_display().lower()} now and may run."
+    return "Approved. It needs another approval before it may run."
+
+
+def _approved_already(entry: ImageDigest, person: User) -> str:
+    given = _own(entry, person)
+    return f"You approved this digest at {given.at:%H:%M} UTC. That stands; nothing was added." if given else ""
+
+
+def _withdraw(entry: ImageDigest, person: User, why: str, address: str) -> str:
+    given = _own(entry, person)
+    if given is None:
+        raise Refused("You have no approval in force here, so there is nothing to withdraw. Nothing was changed.")
+    return ledger.withdraw(given, person, why, address=address).sentence
+
+
+def _own(entry: ImageDigest, person: User) -> Approval | None:
+    return Approval.objects.filter(entry=entry, by=person, ended_at__isnull=True).first()
+
+
+APPROVE = Deed(
+    "digest-approve", "Approve this digest?",
+    "Your yes goes on record under your name. With enough of them, anybody with the role may deploy it.",
+    "Comment, for the record (may be empty)", "Approve", _approve, needs_words=False, repeated=_approved_already,
+)  # fmt: skip
+WITHDRAW = Deed(
+    "digest-withdraw", "Withdraw your approval?",
+    "The approval stays in the history as withdrawn. Without enough others the digest may not be deployed; "
+    "where it runs now, nothing is changed.",
+    "Reason, for the record", "Withdraw my approval", _withdraw, most=_MOST_WITHDRAWN,
+)  # fmt: skip
+DEPRECATE = Deed(
+    "digest-deprecate", "Deprecate this digest?",
+    "Its approvals end and nobody can deploy it. It can be offered again later, and then needs new approvals. "
+    "Where it runs now, nothing is changed.",
+    "Note: what is wrong with it", "Deprecate",
+    lambda entry, person, note, address: ledger.deprecate(entry, person, note, address=address).sentence,
+)  # fmt: skip
+OFFER_AGAIN = Deed(
+    "digest-offer-again", "Offer this digest again?",
+    "It becomes a candidate. Somebody else has to approve it before it may run.",
+    "Reason, for the record", "Offer again",
+    lambda entry, person, why, address: ledger.reinstate(entry, person, why, address=address).sentence,
+)  # fmt: skip
+REVOKE = Deed(
+    "digest-revoke", "Revoke this digest for good?",
+    "It is refused everywhere from now on, also for a rollback, and it can never come back. "
+    "Where it runs now it goes on running until a job replaces it.",
+    "Reason, for the record", "Revoke for good",
+    lambda entry, person, why, address: ledger.revoke(entry, person, why, address=address).sentence, stop=True,
+)  # fmt: skip
+DEEDS = (APPROVE, WITHDRAW, DEPRECATE, OFFER_AGAIN, REVOKE)

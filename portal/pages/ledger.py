@@ -1,0 +1,184 @@
+"""The ledger: which digests are known, and which may run; and the page of one digest with all that is done to it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from chatbot_service import dispatch
+from chatbot_service.models import Host
+from deploy_records import audit
+from deploy_records.errors import Invalid, Refused
+from deploy_records.models import ImageDigest
+from deploy_records.people import holds
+from portal.access import actor_of, needs, record_refusal
+from portal.htmx import page_or_fragment
+from portal.pages import deeds, dossier, ledger_list
+from portal.pages.deeds import Deed
+
+
+@require_GET
+@needs("deploy_records.view_imagedigest", "Reading the ledger")
+def index(request: HttpRequest) -> HttpResponse:
+    return page_or_fragment(request, "ledger/list.html", "ledger/_list.html", {"list": ledger_list.read(request)})
+
+
+@require_GET
+@needs("deploy_records.view_imagedigest", "Reading the ledger")
+def digest(request: HttpRequest, pk: int) -> HttpResponse:
+    entry = _entry(pk)
+    read = dossier.read(entry, _person(request))
+    return render(request, "ledger/detail.html", {"dossier": read, "entry": entry, "offers": _offers(read, _person(request))})
+
+
+@require_http_methods(["GET", "POST"])
+@needs("deploy_records.register_digest", "Registering a digest")
+def register(request: HttpRequest) -> HttpResponse:
+    hosts = list(Host.objects.all())
+    form = RegisterForm(_posted(request), hosts=hosts, initial={"reference": request.GET.get("reference", "")[:512]})
+    if request.method == "POST" and form.is_valid():
+        asked = dispatch.Request(_person(request), address=_address(request))
+        try:
+            job = dispatch.resolve(form.cleaned_data["host"], form.cleaned_data["reference"], asked)
+        except Invalid as error:
+            form.add_error("reference", _said(request, error))
+        else:
+            return redirect("job", job.pk)
+    return render(request, "ledger/register.html", {"form": form, "hosts": hosts}, status=400 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("deploy_records.approve_digest", "Approving a digest")
+def approve(request: HttpRequest, pk: int) -> HttpResponse:
+    return _ask_and_do(request, pk, deeds.APPROVE)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("deploy_records.approve_digest", "Withdrawing an approval")
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    return _ask_and_do(request, pk, deeds.WITHDRAW)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("deploy_records.deprecate_digest", "Deprecating a digest")
+def deprecate(request: HttpRequest, pk: int) -> HttpResponse:
+    return _ask_and_do(request, pk, deeds.DEPRECATE)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("deploy_records.deprecate_digest", "Offering a digest again")
+def offer_again(request: HttpRequest, pk: int) -> HttpResponse:
+    return _ask_and_do(request, pk, deeds.OFFER_AGAIN)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("deploy_records.revoke_digest", "Revoking a digest")
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    return _ask_and_do(request, pk, deeds.REVOKE)
+
+
+class RegisterForm(forms.Form):
+    """What a reference must be is for dispatch and the record to say."""
+
+    reference = forms.CharField(
+        label="Image",
+        error_messages={"required": "Name the image: repository:tag, or repository@sha256:…"},
+        help_text="repository:tag, which a worker looks up now; or repository@sha256:… What is registered is the digest.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "kg-mono"}),
+    )
+    host = forms.ModelChoiceField(
+        Host.objects.none(), empty_label=None, label="Host", help_text="Its worker asks the registry, with the login set for it."
+    )
+
+    def __init__(self, *args: Any, hosts: list[Host], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen: Any = self.fields["host"]
+        chosen.queryset = Host.objects.filter(pk__in=[host.pk for host in hosts])
+        if len(hosts) == 1:
+            chosen.initial, chosen.widget = hosts[0].pk, forms.HiddenInput()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A deed that the person's role allows. `why_not`: the rule that refuses it to this person now."""
+
+    deed: Deed
+    form: deeds.DeedForm
+    why_not: str = ""
+
+
+def _offers(read: dossier.Dossier, person: User) -> dict[str, Offer]:
+    """Only deeds that the person's roles allow; with the reason where a rule would refuse it."""
+    offered: list[Deed] = []
+    if holds(person, "deploy_records.approve_digest"):
+        if read.approvals.mine:
+            offered.append(deeds.WITHDRAW)
+        elif read.can_be_approved:
+            offered.append(deeds.APPROVE)
+    if holds(person, "deploy_records.deprecate_digest"):
+        if read.can_be_taken_out:
+            offered.append(deeds.DEPRECATE)
+        elif read.entry.state == "deprecated":
+            offered.append(deeds.OFFER_AGAIN)
+    if holds(person, "deploy_records.revoke_digest") and read.entry.state != "revoked":
+        offered.append(deeds.REVOKE)
+    why_not = "" if read.approvals.answer.allowed else read.approvals.answer.reason
+    return {
+        deed.name.removeprefix("digest-").replace("-", "_"): Offer(
+            deed, deed.form(read.entry), why_not if deed is deeds.APPROVE else ""
+        )
+        for deed in offered
+    }
+
+
+def _ask_and_do(request: HttpRequest, pk: int, deed: Deed) -> HttpResponse:
+    entry, person = _entry(pk), _person(request)
+    form = deed.form(entry, _posted(request))
+    if request.method == "POST":
+        try:
+            messages.success(request, _do(request, deed, entry, person))
+        except Invalid as error:
+            form.is_valid()
+            form.add_error("words", _said(request, error))
+        else:
+            return redirect("digest", pk)
+    context = {"entry": entry, "deed": deed, "form": form, "url_name": deed.name}
+    return render(request, "ledger/confirm.html", context, status=400 if request.method == "POST" else 200)
+
+
+def _do(request: HttpRequest, deed: Deed, entry: ImageDigest, person: User) -> str:
+    """Judged and done under one lock, so that what was seen is what is decided on."""
+    with audit.changing():
+        entry = _entry(entry.pk)
+        said = deed.repeated(entry, person)
+        if said:
+            return said
+        deeds.refuse_stale(entry, request.POST.get("seen", ""))
+        return deed.act(entry, person, request.POST.get("words", ""), _address(request))
+
+
+def _entry(pk: int) -> ImageDigest:
+    return get_object_or_404(ImageDigest.objects.select_related("registered_by", "reinstated_by"), pk=pk)
+
+
+def _person(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise Refused("Sign in first.", status=401)
+    return request.user
+
+
+def _address(request: HttpRequest) -> str:
+    return actor_of(request).address
+
+
+def _said(request: HttpRequest, error: Refused) -> str:
+    return f"{error} It is recorded as {record_refusal(request, error)}."
+
+
+def _posted(request: HttpRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
