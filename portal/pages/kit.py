@@ -68,6 +68,12 @@ def _digest(name: str) -> str:
 def kit(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise Http404
+    return every_part(request)
+
+
+@require_GET
+@public
+def every_part(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     old, new, strange = _digest("build 1"), _digest("build 2"), _digest("build 3")
     window = Window(now - timedelta(hours=24), now)

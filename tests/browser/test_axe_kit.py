@@ -9,11 +9,6 @@ from tests.browser.conftest import SCHEMES, WIDTHS, Axe, Complaints, OpenPage, S
 pytestmark = pytest.mark.urls("tests.browser.kit_urls")
 
 
-@pytest.fixture(autouse=True)
-def kit_is_served(settings: Any) -> None:
-    settings.DEBUG = True
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_part_is_usable_by_everybody_at_every_width_and_in_both_schemes(
