@@ -15,7 +15,7 @@ from chatbot_service.claims import lapsed_jobs
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.models import ACTIVE, Host, Job, JobState, Kind, Service
 from chatbot_service.progress import lay_out
-from deploy_records import audit, deployments, lookup
+from deploy_records import audit, deployments, lookup, verdict
 from deploy_records.errors import Invalid, Refused
 from deploy_records.people import require
 from deploy_records.rules.digest import parse_digest, parse_reference, shown
@@ -51,7 +51,9 @@ class Order:
 def upgrade(service: Service, digest: str, request: Request) -> Job:
     """`digest`: `sha256:…`, or `repository@sha256:…` of the service's repository."""
     _may(Kind.UPGRADE, request)
-    return _start(Order(Kind.UPGRADE, service.host, service, _target(service, digest)), request)
+    target = _target(service, digest)
+    _ask_gate(service, target, rolling_back=False)
+    return _start(Order(Kind.UPGRADE, service.host, service, target), request)
 
 
 def rollback(service: Service, digest: str, request: Request, *, deprecate: bool = False, note: str = "") -> Job:
@@ -65,6 +67,7 @@ def rollback(service: Service, digest: str, request: Request, *, deprecate: bool
         if entry is None:
             raise Refused(f"No other digest has run healthy as {service} yet, so there is nothing to roll back to.")
         target = entry.digest
+    _ask_gate(service, target, rolling_back=True)
     checked = checked_words("The note", note, required=deprecate, most=500)
     return _start(Order(Kind.ROLLBACK, service.host, service, target, {"deprecate": deprecate, "note": checked}), request)
 
@@ -132,6 +135,13 @@ def _target(service: Service, text: str) -> str:
     if service.seen_digest == digest and service.seen_state == "running":
         raise Refused(f"{digest[:19]}… runs already as {service}. Nothing was changed.")
     return digest
+
+
+def _ask_gate(service: Service, digest: str, *, rolling_back: bool) -> None:
+    """A plain no is said at once; the worker asks again when the job begins."""
+    decision = verdict.ask(lookup.get(service.repository, digest), rolling_back=rolling_back)
+    if not decision.allowed:
+        raise Refused(f"Not started. {decision.sentence}", code="gate")
 
 
 def _start(order: Order, request: Request) -> Job:
