@@ -49,10 +49,10 @@ class Progress:
         self.look_up(force=True)
         self._open(JobStep.objects.get(job_id=self.claim.job_id, key=step.key, is_undo=False))
 
-    def done(self, step: Step, note: str) -> None:
+    def done(self, _step: Step, note: str) -> None:
         self._close(StepState.DONE, note=note)
 
-    def failed(self, step: Step, error: Exception) -> None:
+    def failed(self, _step: Step, error: Exception) -> None:
         self.failure, self.failure_error = _words(error), error
         self._close(StepState.FAILED, error=self.failure)
 
@@ -60,7 +60,7 @@ class Progress:
         self.undoing()
         self._open(self._undo_row(step))
 
-    def undone(self, step: Step, note: str) -> None:
+    def undone(self, _step: Step, note: str) -> None:
         self._close(StepState.DONE, note=note)
 
     def undo_failed(self, step: Step, error: Exception) -> None:

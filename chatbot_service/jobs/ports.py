@@ -119,9 +119,13 @@ class Engine(Protocol):
 
     def facts(self) -> EngineFacts: ...
     def image(self, reference: str) -> ImageFacts | None: ...
-    def pull(self, repository: str, digest: str, platform: str, login: Login | None, say: Say, timeout: float) -> None:
-        """Reads the pull stream to its end and checks RepoDigests. Raises `Refused`: denied, not found, rate limit,
-        TLS, unreachable, told apart in words."""
+    def pull(  # noqa: PLR0917 - a pull has this many facts
+        self, repository: str, digest: str, platform: str, login: Login | None, say: Say, timeout: float
+    ) -> None:
+        """Reads the pull stream to its end and checks RepoDigests.
+
+        Raises `Refused`: denied, not found, rate limit, TLS, unreachable, told apart in words.
+        """
 
     def keep(self, image_id: str, repository: str, tag: str) -> None:
         """A local tag that saves an image known by digest only from a plain `docker image prune`."""
@@ -210,7 +214,9 @@ class Records(Protocol):
 
     def register(self, reference: str) -> Entry:
         """Resolves `repository:tag` or `repository@digest` at the registry and enters it as a candidate.
-        Raises `Refused`: denied, not found, rate limit, TLS, unreachable, told apart in words."""
+
+        Raises `Refused`: denied, not found, rate limit, TLS, unreachable, told apart in words.
+        """
 
     def gate(self, digest: str) -> Verdict:
         """Asked again at deployment. For a rollback to a digest that was known good it warns and allows."""

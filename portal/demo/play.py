@@ -55,7 +55,8 @@ def play(demo: Demo) -> None:
     service = _adopt(demo, entries["1"])
     url = f"http://127.0.0.1:{settings.DEMO_PORT}/health"
     good = _job(demo, "Upgrade to build 2", lambda: dispatch.upgrade(service, digests["2"], demo.operator), url)
-    bad = _job(demo, "Upgrade to build 3, which never becomes healthy", lambda: dispatch.upgrade(service, digests["3"], demo.operator), url)
+    bad_title = "Upgrade to build 3, which never becomes healthy"
+    bad = _job(demo, bad_title, lambda: dispatch.upgrade(service, digests["3"], demo.operator), url)
     back = _job(demo, "Roll back to build 1", lambda: dispatch.rollback(service, digests["1"], demo.operator), url)
     ended = (good.state, bad.state, back.state)
     if ended != (JobState.SUCCEEDED, JobState.FAILED, JobState.SUCCEEDED):

@@ -58,7 +58,9 @@ def _service(people: People, host: Host, runs: ImageDigest, now: datetime) -> Se
     )  # fmt: skip
 
 
-def _job(people: People, service: Service, old: ImageDigest, new: ImageDigest, state: JobState, at: datetime) -> Job:
+def _job(  # noqa: PLR0917 - one call for each job
+    people: People, service: Service, old: ImageDigest, new: ImageDigest, state: JobState, at: datetime
+) -> Job:
     job = Job.objects.create(
         kind="upgrade", state=state, host=service.host, service=service, by=people.operator, reason="demo record",
         target_digest=new.digest, from_digest=old.digest, created_at=at, started_at=at, worker="demo",

@@ -35,8 +35,8 @@ class Stage:
         self.world = World()
         self.operator = factories.person("Operator", name="olga")
         self.old, self.new = self.world.add_image("1"), self.world.add_image("2")
-        self.old_entry = self._enter(self.old, LedgerState.KNOWN_GOOD)
-        self.new_entry = self._enter(self.new, LedgerState.APPROVED)
+        self.old_entry = self.enter(self.old, LedgerState.KNOWN_GOOD)
+        self.new_entry = self.enter(self.new, LedgerState.APPROVED)
         self.world.run(self.old)
         self.service = factories.service(
             "chatbot", runs=self.old_entry, project_name="chatbot", compose_service="chatbot", watch_seconds=0,
@@ -44,7 +44,7 @@ class Stage:
         )  # fmt: skip
         self.die_in: Callable[[], bool] = lambda: False
 
-    def _enter(self, image: FakeImage, state: LedgerState) -> ImageDigest:
+    def enter(self, image: FakeImage, state: LedgerState) -> ImageDigest:
         entry = factories.entry(image.tag, state, repository=image.repository, tag=image.tag)
         ImageDigest.objects.filter(pk=entry.pk).update(digest=image.digest)
         PlatformImage.objects.filter(entry=entry).update(manifest_digest=image.digest, config_digest=image.id)
@@ -109,7 +109,7 @@ def test_every_change_of_state_has_its_event(stage: Stage) -> None:
 
 def test_a_bad_build_ends_as_failed_and_undone_with_the_cause_in_words(stage: Stage) -> None:
     bad = stage.world.add_image("bad", NEVER_HEALTHY)
-    entry = stage._enter(bad, LedgerState.APPROVED)  # noqa: SLF001 - the stage's own
+    entry = stage.enter(bad, LedgerState.APPROVED)
     job = stage.run(dispatch.upgrade(stage.service, bad.digest, stage.request))
     assert job.state == JobState.FAILED
     assert "connection refused" in job.error
@@ -176,7 +176,7 @@ CALLS = [
 
 @pytest.mark.parametrize("before", [True, False], ids=["before it acted", "after it acted"])
 @pytest.mark.parametrize("call", CALLS)
-def test_a_job_whose_worker_died_before_the_commit_is_undone_by_the_next_one(stage: Stage, call: str, before: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_job_whose_worker_died_before_the_commit_is_undone_by_the_next_one(stage: Stage, call: str, before: bool) -> None:
     job = upgrade(stage)
     stage.world.fail(call, error=WorkerDied(), before=before)  # type: ignore[arg-type]  # not an Exception, on purpose
     with pytest.raises(WorkerDied):

@@ -1,6 +1,7 @@
 """upgrade, tried on the small world: good builds arrive, bad ones never harm what serves."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ class Scene:
         assert self.world.calls["compose.up"] == 0
 
 
-def scene_with(behaviour: Behaviour | None = None, **facts: object) -> Scene:
+def scene_with(behaviour: Behaviour | None = None, **facts: Any) -> Scene:
     world = World()
     return Scene(world.add_image("2", behaviour, **facts), world)
 
@@ -135,7 +136,7 @@ def test_a_bad_build_is_caught_in_the_rehearsal_and_the_service_is_never_touched
     ],
     ids=["no healthcheck", "no user", "root", "other platform", "missing environment key"],
 )
-def test_an_unfit_image_is_refused_before_anything_is_changed(facts: dict[str, object], words: str) -> None:
+def test_an_unfit_image_is_refused_before_anything_is_changed(facts: dict[str, Any], words: str) -> None:
     scene = scene_with(**facts)
     assert scene.upgrade() is Outcome.UNDONE
     assert isinstance(scene.told.errors[0], Refused)
@@ -193,7 +194,10 @@ def test_a_failed_smoke_test_puts_the_old_one_back() -> None:
     scene.assert_the_old_one_serves()
 
 
-ACTS = ["files.write_pin", "compose.up", "records.serving", "engine.execute", "records.observed", "records.deployed", "records.healthy"]
+ACTS = [
+    "files.write_pin", "compose.up", "records.serving", "engine.execute", "records.observed", "records.deployed",
+    "records.healthy",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("call", ACTS)

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--deprecate", default="", metavar="NOTE", help="rollback: deprecate what ran, with this note")
         parser.add_argument("--wait", action="store_true", help="follow it to its end")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         try:
             job = self._start(options)
         except Refused as why:

@@ -15,7 +15,7 @@ from chatbot_service.models import Host
 class Command(BaseCommand):
     help = "Watches the health of all services on the hosts of KG_HOSTS, until it is stopped."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **_options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
