@@ -54,6 +54,8 @@ def end(host: str, service: str, *, reason: str = "", actor: Actor = audit.WORKE
 
 def healthy(host: str, service: str, entry: ImageDigest, *, job: int | None = None, actor: Actor = audit.WORKER) -> bool:
     """It has run healthy here; an approved digest becomes known good. Whether it is what is deployed. Safe to repeat."""
+    if _is_noted_healthy(current(host, service), entry):  # asked at every look of the watcher: without the lock
+        return True
     with audit.changing():
         now = current(host, service)
         if now is None or now.entry_id != entry.pk:
@@ -62,6 +64,12 @@ def healthy(host: str, service: str, entry: ImageDigest, *, job: int | None = No
             audit.record(actor, Event("deployment.healthy", **_about(now), job=job))
         ledger.note_healthy(entry, actor=actor, job=job)
         return True
+
+
+def _is_noted_healthy(now: Deployment | None, entry: ImageDigest) -> bool:
+    if now is None or now.entry_id != entry.pk:
+        return False
+    return now.healthy_at is not None and now.entry.state != LedgerState.APPROVED
 
 
 def current(host: str, service: str) -> Deployment | None:

@@ -1,4 +1,7 @@
-"""The ledger of image digests: registering, approving, and taking out of use. Every change has its audit event."""
+"""The ledger of image digests: registering, approving, and taking out of use. Every change has its audit event.
+
+Who only asks which entry a digest is finds it in `lookup`; whether it may run is asked in `verdict`.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +12,6 @@ from django.utils import timezone
 from deploy_records import audit
 from deploy_records.audit import Actor, Event, about
 from deploy_records.errors import Refused
-from deploy_records.lookup import find as find  # the ledger's questions are asked here, too
-from deploy_records.lookup import find_by_image as find_by_image
-from deploy_records.lookup import get as get
-from deploy_records.lookup import repositories_of as repositories_of
 from deploy_records.models import Approval, Deployment, ImageDigest, LedgerState
 from deploy_records.people import Person, holds, require
 from deploy_records.registering import Platform as Platform

@@ -5,8 +5,9 @@ from unittest.mock import patch
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
-from deploy_records import deployments, ledger, verdict
+from deploy_records import audit, deployments, ledger, verdict
 from deploy_records.models import AuditEvent, Deployment, ImageDigest, LedgerState
 from tests.deploy_records.images import REPOSITORY, sha, single
 
@@ -130,6 +131,14 @@ def test_what_ran_healthy_is_known_good_and_the_first_moment_is_kept(builds: lis
     assert Deployment.objects.get().healthy_at == first
     assert ImageDigest.objects.get(pk=builds[0].pk).state == LedgerState.KNOWN_GOOD
     assert AuditEvent.objects.filter(action="deployment.healthy").count() == 1
+
+
+def test_looking_at_a_healthy_service_again_and_again_writes_nothing(
+    builds: list[ImageDigest], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    ran(builds[0], 1)
+    with django_assert_num_queries(1):
+        assert deployments.healthy(*HERE, builds[0], actor=audit.WATCHER)
 
 
 def test_what_is_not_deployed_here_is_not_noted_as_healthy(builds: list[ImageDigest]) -> None:
