@@ -4,18 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy_records.errors import Invalid
-from deploy_records.models import AuditEvent, LedgerState
+from deploy_records.models import AuditEvent
 from deploy_records.rules.digest import parse_pinned
 
 _QUIET = "none"
 _DEEDS: dict[str, tuple[str, str]] = {
+    "approval.given": ("Approved", "ok"),
     "approval.withdrawn": ("Approval withdrawn", "warn"),
     "audit.checked": ("Trail checked", "ok"),
     "deployment.began": ("Deployed", "ok"),
     "deployment.ended": ("Deployment ended", "off"),
     "deployment.healthy": ("Ran healthy", "ok"),
     "deployment.undone": ("Deployment undone", "undone"),
-    "digest.approved": ("Approved", "ok"),
+    "digest.approved": ("May run from now on", "ok"),
+    "digest.candidate": ("A candidate again", "warn"),
     "digest.deprecated": ("Deprecated", "off"),
     "digest.failed": ("A job with it was undone", "undone"),
     "digest.found": ("Found running and registered", _QUIET),
@@ -23,7 +25,6 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "digest.registered": ("Registered", _QUIET),
     "digest.reinstated": ("Offered again", _QUIET),
     "digest.revoked": ("Revoked", "stop"),
-    "digest.state": ("State changed", _QUIET),
     "digest.tagged": ("Seen under another tag", _QUIET),
     "job.asked": ("Asked for", _QUIET),
     "job.cancel_asked": ("Asked to cancel", "warn"),
@@ -34,10 +35,13 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "job.started": ("Began", "run"),
     "job.stuck": ("Stuck", "stop"),
     "job.succeeded": ("Succeeded", "ok"),
+    "person.added": ("Added", _QUIET),
     "person.roles-changed": ("Roles changed", "warn"),
     "refused": ("Refused", "stop"),
     "registry.forgotten": ("Registry forgotten", "off"),
     "registry.set": ("Registry set", _QUIET),
+    "service.drift_ended": ("Drift ended", "ok"),
+    "service.drifted": ("Drift found", "stop"),
 }
 
 AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -64,7 +68,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Told:
-    """An event as a row tells it. `digest` or `about`: what it was done to."""
+    """An event as a row tells it. `digest` and `about`: what it was done to; `extra`: under which tag."""
 
     event: AuditEvent
     deed: str
@@ -72,6 +76,11 @@ class Told:
     about: str = ""
     digest: str = ""
     extra: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who did it, for a sentence; nobody for what follows from another event."""
+        return "" if self.event.action in _CONSEQUENCES else who(self.event)
 
 
 def told(event: AuditEvent) -> Told:
@@ -86,16 +95,23 @@ def changes(event: AuditEvent) -> list[Change]:
 
 
 def _deed(event: AuditEvent) -> tuple[str, str]:
-    if event.action == "digest.state":
-        state = _after(event, "state")
-        known = {one.value: one.label for one in LedgerState}
-        return f"Now {known.get(state, state).lower()}", "ok" if state == LedgerState.APPROVED else _QUIET
     if event.action in _DEEDS:
         return _DEEDS[event.action]
     return event.action.replace(".", ": ").replace("-", " ").replace("_", " ").capitalize(), _QUIET
 
 
+_CONSEQUENCES = frozenset({"digest.approved", "digest.candidate", "digest.known-good"})
+_PARTS = {"worker": "a worker", "watcher": "the watcher", "anonymous": "somebody not signed in"}
+
+
+def who(event: AuditEvent) -> str:
+    """For a sentence: the parts of the portal that act have no names."""
+    return _PARTS.get(event.actor, event.actor)
+
+
 def _about(event: AuditEvent) -> tuple[str, str]:
+    if event.object_type == "deployment":
+        return event.object_name, _after(event, "digest")
     if event.object_type != "imagedigest":
         return event.object_name, ""
     try:
@@ -105,7 +121,6 @@ def _about(event: AuditEvent) -> tuple[str, str]:
 
 
 def _extra(event: AuditEvent) -> str:
-    """What a row says beside the deed: the tag, the digest switched to, the end of a check."""
     if event.action in {"digest.registered", "digest.found"}:
         tag = _after(event, "tag")
         return f"as {tag}" if tag else ""
@@ -113,9 +128,6 @@ def _extra(event: AuditEvent) -> str:
         tags = event.changes.get("tags")
         last = tags[1] if isinstance(tags, list) and len(tags) == _PAIR and isinstance(tags[1], list) else []
         return str(last[-1]) if last else ""
-    if event.action.startswith("deployment."):
-        after = _after(event, "digest").removeprefix("sha256:")
-        return f"{after[:12]}" if after else ""
     return ""
 
 

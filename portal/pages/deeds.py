@@ -31,6 +31,11 @@ class Deed:
     repeated: Callable[[ImageDigest, User], str] = lambda _entry, _person: ""
     """What to say, instead of doing it, to somebody who has done it already."""
 
+    def explain(self, entry: ImageDigest) -> str:
+        """Which digest it is, and what the deed leads to."""
+        name = f"{entry.digest[7:19]} ({entry.tag})" if entry.tag else entry.digest[7:19]
+        return f"{name} of {entry.repository}. {self.explanation}"
+
     @property
     def dialog(self) -> str:
         return f"{self.name}-dialog"

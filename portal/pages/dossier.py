@@ -102,9 +102,17 @@ class Dossier:
 
     @property
     def reasons(self) -> Sequence[RuleResult]:
-        """Why the gate refuses. That a candidate is one follows from its approvals, so these say it alone."""
+        """Why the gate refuses. What follows from another reason is left to the table: a candidate is one for want of
+        approvals, and what was taken out of use has none for that.
+        """
         refusals = self.decision.refusals
-        return refusals[1:] if self.entry.state == LedgerState.CANDIDATE and len(refusals) > 1 else refusals
+        if len(refusals) > 1 and self.entry.state == LedgerState.CANDIDATE:
+            return refusals[1:]
+        return refusals if self.can_be_taken_out else refusals[:1]
+
+    @property
+    def anything_to_clear(self) -> bool:
+        return any(rule.to_clear for rule in self.decision.rules)
 
     @property
     def rules(self) -> Sequence[RuleResult]:

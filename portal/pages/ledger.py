@@ -89,7 +89,7 @@ class RegisterForm(forms.Form):
         label="Image",
         error_messages={"required": "Name the image: repository:tag, or repository@sha256:…"},
         help_text="repository:tag, which a worker looks up now; or repository@sha256:… What is registered is the digest.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "kg-mono"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     host = forms.ModelChoiceField(
         Host.objects.none(), empty_label=None, label="Host", help_text="Its worker asks the registry, with the login set for it."
@@ -109,6 +109,7 @@ class Offer:
 
     deed: Deed
     form: deeds.DeedForm
+    explanation: str
     why_not: str = ""
 
 
@@ -127,10 +128,11 @@ def _offers(read: dossier.Dossier, person: User) -> dict[str, Offer]:
             offered.append(deeds.OFFER_AGAIN)
     if holds(person, "deploy_records.revoke_digest") and read.entry.state != "revoked":
         offered.append(deeds.REVOKE)
-    why_not = "" if read.approvals.answer.allowed else read.approvals.answer.reason
+    answer = read.approvals.answer
+    why_not = "" if answer.allowed else answer.reason.removesuffix("Nothing was changed.").strip()
     return {
         deed.name.removeprefix("digest-").replace("-", "_"): Offer(
-            deed, deed.form(read.entry), why_not if deed is deeds.APPROVE else ""
+            deed, deed.form(read.entry), deed.explain(read.entry), why_not if deed is deeds.APPROVE else ""
         )
         for deed in offered
     }
@@ -147,7 +149,7 @@ def _ask_and_do(request: HttpRequest, pk: int, deed: Deed) -> HttpResponse:
             form.add_error("words", _said(request, error))
         else:
             return redirect("digest", pk)
-    context = {"entry": entry, "deed": deed, "form": form, "url_name": deed.name}
+    context = {"entry": entry, "deed": deed, "form": form, "explanation": deed.explain(entry)}
     return render(request, "ledger/confirm.html", context, status=400 if request.method == "POST" else 200)
 
 
