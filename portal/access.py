@@ -10,14 +10,14 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.apps.registry import Apps
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from deploy_records import audit
 from deploy_records.errors import Broken, NotAllowed, Refused
-from deploy_records.people import holds, roles_of
+from deploy_records.people import holds
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class RefusalMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, Refused):
             return self._refuse(request, error)
-        if isinstance(error, Http404):
+        if isinstance(error, Http404 | PermissionDenied | SuspiciousOperation):
             return None
         return self._break(request, error)
 
@@ -147,7 +147,7 @@ def _correlation() -> str:
     return f"{hexes[:4]}-{hexes[4:8]}"
 
 
-def bring_roles_into_force(apps: Apps, **_: Any) -> None:
+def bring_roles_into_force() -> None:
     """After every migration: exactly the roles and grants of the table above."""
     from django.contrib.auth.models import Group, Permission  # noqa: PLC0415 - models are not loaded at import
 
@@ -159,7 +159,3 @@ def bring_roles_into_force(apps: Apps, **_: Any) -> None:
             wanted |= Permission.objects.filter(content_type__app_label=app, codename=codename)
         group.permissions.set(wanted)
 
-
-def shown_roles(request: HttpRequest) -> str:
-    """"Release manager" and "also operator", for the foot of the side bar."""
-    return ", ".join(roles_of(request.user))

@@ -19,8 +19,10 @@ class PortalConfig(AppConfig):
 
         dispatch.wakes_workers(wake)
 
+        import portal.sign_in_events  # noqa: F401, PLC0415 - connects its receivers
 
-def _after_migrate(**kwargs: Any) -> None:
+
+def _after_migrate(**_: Any) -> None:
     from portal.access import bring_roles_into_force  # noqa: PLC0415 - models are not loaded at import
 
-    bring_roles_into_force(**kwargs)
+    bring_roles_into_force()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import Client, override_settings
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
@@ -97,7 +96,7 @@ def sign_in(context: BrowserContext, live_server: Any) -> SignIn:
     """`sign_in("Operator", …)` makes a person with these roles and gives their session to the browser."""
 
     def make(*roles: str, username: str = "rosa.meyer", first_name: str = "Rosa", last_name: str = "Meyer") -> User:
-        bring_roles_into_force(apps)
+        bring_roles_into_force()
         person, _made = User.objects.get_or_create(username=username, first_name=first_name, last_name=last_name)
         person.groups.set([Group.objects.get(name=role) for role in roles])
         client = Client()

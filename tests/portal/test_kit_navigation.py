@@ -1,7 +1,6 @@
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -31,7 +30,7 @@ GROUP = NavigationGroup(
 
 
 def request_by(*roles: str, address: str = "/") -> HttpRequest:
-    bring_roles_into_force(apps)
+    bring_roles_into_force()
     person = User.objects.create(username="rosa.meyer")
     person.groups.set([Group.objects.get(name=role) for role in roles])
     request = RequestFactory().get(address)
