@@ -29,7 +29,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What was checked: events `since` to `until`, both included; `digest` is the hash at the end of the good part."""
+    """What was checked: events `since` to `until`, both included; `digest` is the hash of the last event that fits."""
 
     since: int
     until: int
@@ -57,8 +57,7 @@ def verify(since: int = 1, *, trusted: str = "") -> Report:
     `trusted`: the hash of the event before `since`, as an earlier report gave it; without it, what the database
     says of that event is believed.
     """
-    head = AuditHead.objects.filter(pk=1).first()
-    end, end_digest = (head.sequence, head.digest) if head else (0, GENESIS)
+    end, end_digest = _end()
     links = AuditEvent.objects.filter(sequence__gte=since).order_by("sequence").values(*_COLUMNS)
     before = trusted or _digest_of(since - 1)
     expected, why = since, ""
@@ -71,7 +70,15 @@ def verify(since: int = 1, *, trusted: str = "") -> Report:
         before, expected = link["digest"], expected + 1
     if not why and expected <= end:
         why = "it is missing." if expected == end else f"it and all after it, up to {end:,}, are missing."
+    noted, _digest = _end()  # anew: others may have written meanwhile
+    if not why and noted + 1 < expected and since < expected:
+        expected, why = max(noted + 1, since), "it is there, but the end of the trail is noted before it."
     return Report(since, expected - 1, expected - since, before, Problem(expected, why) if why else None)
+
+
+def _end() -> tuple[int, str]:
+    """Sequence and hash of the last event, as the writers noted them."""
+    return AuditHead.objects.filter(pk=1).values_list("sequence", "digest").first() or (0, GENESIS)
 
 
 def _readable(links: Iterator[Link]) -> Iterator[Link]:

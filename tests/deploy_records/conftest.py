@@ -1,3 +1,4 @@
+import hypothesis
 import pytest
 from django.contrib.auth.models import User
 
@@ -5,6 +6,10 @@ from deploy_records import ledger
 from deploy_records.models import ImageDigest
 from tests.deploy_records.images import single
 from tests.deploy_records.people import OPERATOR, RELEASE_MANAGER, person
+
+# Time says nothing here: other work on the machine takes it.
+hypothesis.settings.register_profile("known-good", deadline=None)
+hypothesis.settings.load_profile("known-good")
 
 
 @pytest.fixture

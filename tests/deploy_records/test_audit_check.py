@@ -108,6 +108,8 @@ def test_a_change_in_any_column_is_noticed_and_named(nine: None, column: str) ->
         (lambda: rewrite_from(5), 9),
         (lambda: AuditHead.objects.update(digest=GENESIS), 9),
         (lambda: AuditHead.objects.update(sequence=12), 10),
+        (lambda: AuditHead.objects.update(sequence=6, digest=at(6).get().digest), 7),
+        (lambda: AuditHead.objects.all().delete(), 1),
         (lambda: at(1).update(sequence=0), 1),
         (lambda: at(9).update(sequence=90), 9),
     ],
@@ -142,6 +144,13 @@ def test_checking_goes_on_from_where_an_earlier_check_ended(nine: None) -> None:
         audit.record(audit.WORKER, Event("eleven"))
     report = verify(earlier.until + 1, trusted=earlier.digest)
     assert (report.checked, report.sentence) == (1, "The audit trail is intact from event 11 to 11.")
+
+
+def test_an_end_noted_before_the_part_that_is_checked_is_noticed(nine: None) -> None:
+    AuditHead.objects.update(sequence=2, digest=at(2).get().digest)
+    report = verify(5)
+    assert report.problem
+    assert report.problem.sequence == 5
 
 
 def test_a_trail_rewritten_whole_is_noticed_by_the_hash_noted_earlier(nine: None) -> None:
