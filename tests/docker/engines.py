@@ -1,6 +1,7 @@
 """A Docker Engine of the tests' own, beside the machine's, that may be killed, stopped and started again."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -16,13 +17,18 @@ _GONE_WITHIN = 5.0
 
 
 class OwnEngine:
-    """Own data, state, socket, containerd namespace and address pool; no default bridge, no firewall rules.
+    """Own data, state, socket, containerd namespace, bridge and addresses; no firewall rules.
 
-    The folder is short, as it holds sockets. Ports are published by the user-land proxy, on 127.0.0.1 at least.
+    The bridge is made here: told to have none, dockerd would remove docker0 from under the machine's engine; and with
+    firewall rules it would flush those of the machine's engine. So its containers reach each other and this machine,
+    ports are published by the user-land proxy, and nothing leads outside.
+    The folder's path is short, as it holds sockets.
     """
 
     def __init__(self, *options: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="kge"))
+        self.folder = Path(tempfile.mkdtemp(prefix="kge-"))
+        self._bridge = self.folder.name[:15]
+        self._octet = _free_octet()
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -41,6 +47,7 @@ class OwnEngine:
         return done.stdout.strip()
 
     def start(self) -> None:
+        self._make_bridge()
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._argv(), stdout=log, stderr=log, start_new_session=True)
         give_up_at = time.monotonic() + _UP_WITHIN
@@ -92,10 +99,22 @@ class OwnEngine:
         _end(self._left_behind())
         for mount in self._mounts():
             subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+        for interface in self._interfaces():
+            _ip("link", "delete", interface)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _make_bridge(self) -> None:
+        if not Path("/sys/class/net", self._bridge).exists():
+            _ip("link", "add", self._bridge, "type", "bridge")
+            _ip("address", "add", f"10.{self._octet}.0.1/24", "dev", self._bridge)
+            _ip("link", "set", self._bridge, "up")
+
+    def _interfaces(self) -> list[str]:
+        """Its bridge, and those of networks that a killed engine could not remove."""
+        return [name for name, address in _addresses() if address.startswith(f"10.{self._octet}.")]
+
     def _argv(self) -> list[str]:
-        name = self.folder.name.replace("_", "-").lower().strip("-")
+        name = self.folder.name.replace("_", "-").strip("-")
         return [
             "dockerd",
             f"--host={self.url}",
@@ -104,9 +123,9 @@ class OwnEngine:
             f"--pidfile={self.folder}/pid",
             f"--containerd-namespace={name}",
             f"--containerd-plugins-namespace={name}-plugins",
-            "--bridge=none",
+            f"--bridge={self._bridge}",
+            f"--default-address-pool=base=10.{self._octet}.128.0/17,size=24",
             "--iptables=false",
-            "--default-address-pool=base=10.213.0.0/16,size=24",
             *self._options,
         ]
 
@@ -120,6 +139,20 @@ class OwnEngine:
     def _mounts(self) -> list[str]:
         places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         return sorted((place for place in places if place.startswith(str(self.folder))), reverse=True)
+
+
+def _ip(*argv: str) -> str:
+    return subprocess.run(["ip", *argv], capture_output=True, text=True, check=True).stdout
+
+
+def _addresses() -> list[tuple[str, str]]:
+    """Interface and IPv4 address of each."""
+    return [(line.split()[1], line.split()[3]) for line in _ip("-4", "-oneline", "address").splitlines()]
+
+
+def _free_octet() -> int:
+    taken = {address.split(".")[1] for _, address in _addresses() if address.startswith("10.")}
+    return random.choice([octet for octet in range(100, 250) if str(octet) not in taken])
 
 
 def _is_zombie_or_gone(pid: int) -> bool:
