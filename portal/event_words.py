@@ -36,6 +36,9 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "job.stuck": ("Stuck", "stop"),
     "job.succeeded": ("Succeeded", "ok"),
     "person.added": ("Added", _QUIET),
+    "person.sign_in_refused": ("Sign-in refused", "stop"),
+    "person.signed_in": ("Signed in", _QUIET),
+    "person.signed_out": ("Signed out", _QUIET),
     "person.roles-changed": ("Roles changed", "warn"),
     "refused": ("Refused", "stop"),
     "registry.forgotten": ("Registry forgotten", "off"),
@@ -49,10 +52,10 @@ AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "deployments": ("Deployments", ("deployment.",)),
     "jobs": ("Jobs", ("job.",)),
     "services": ("Services and hosts", ("service.", "host.")),
-    "people": ("People and sign-in", ("person.", "sign")),
+    "people": ("People and sign-in", ("person.",)),
     "registries": ("Registries", ("registry.",)),
     "trail": ("Checks of the trail", ("audit.",)),
-    "refused": ("Anything refused", ("refused", "job.refused")),
+    "refused": ("Anything refused", ("refused", "job.refused", "person.sign_in_refused")),
 }
 """What the filter offers: a word for the address, words for the person, and how the actions begin."""
 
