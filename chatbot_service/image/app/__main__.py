@@ -49,9 +49,7 @@ def _introduce(settings: Settings) -> None:
     log.info(f"build {settings.build} listens on {settings.host}:{settings.port}; OPENROUTER_API_KEY {key}")
     for name, folder in (("UPLOADS_DIR", settings.uploads), ("EXPORTS_DIR", settings.exports)):
         if not os.access(folder, os.W_OK | os.X_OK):
-            log.warning(
-                f"{name} cannot be written by {os.geteuid()}:{os.getegid()}: look at who owns the mounted folder"
-            )
+            log.warning(f"{name} cannot be written by {os.geteuid()}:{os.getegid()}: look at who owns the mounted folder")
 
 
 def _refuse(reason: str) -> int:

@@ -1,6 +1,7 @@
 """What a build that is meant to be bad does wrong. Good builds have no fault; a bad one says so in its log."""
 
 import os
+import threading
 import time
 
 from . import log
@@ -20,8 +21,6 @@ def at_start(fault: str) -> None:
         log.error("made to fail: exit at once")
         os._exit(1)
     if fault == "exit-later":
-        import threading
-
         threading.Timer(_EXITS_AFTER, _exit_later).start()
 
 

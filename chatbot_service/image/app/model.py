@@ -82,7 +82,7 @@ def _post(settings: Settings, messages: list[Message]) -> http.client.HTTPRespon
         raise _Failed(f"did not answer within {settings.timeout:g} s", passing=True) from error
     except (OSError, http.client.HTTPException) as error:
         raise _Failed(f"could not be reached ({_kind(error)})", passing=True) from error
-    if response.status == 200:
+    if response.status == http.HTTPStatus.OK:
         return response
     words = _WORDS.get(response.status, f"answered with status {response.status}")
     connection.close()

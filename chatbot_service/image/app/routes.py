@@ -3,14 +3,15 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from . import faults
-from .folders import FILE_BYTES, Folder
+from .folders import FILE_BYTES, Folder, pieces_of
 from .settings import Settings
 from .wire import Answer, Refusal, Request
 
+OK = 200
 _PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page")
 _STATIC = {
     "chat.css": "text/css; charset=utf-8",
@@ -33,39 +34,33 @@ class Routes:
         self._settings = settings
         self._folders = {"uploads": Folder(settings.uploads), "exports": Folder(settings.exports)}
         self._started = time.monotonic()
+        # By method, first part of the path, and how many parts follow.
+        self._handlers: dict[tuple[str, str, int], Callable[..., Answer]] = {
+            ("GET", "", 0): self._chat_page,
+            ("GET", "static", 1): self._static,
+            ("GET", "health", 0): self._health,
+            ("POST", "chat", 0): self._chat,
+            ("POST", "export", 0): self._export,
+            ("GET", "files", 1): self._list,
+            ("GET", "files", 2): self._download,
+            ("PUT", "files", 2): self._upload,
+            ("DELETE", "files", 2): self._remove,
+        }
 
     def tidy(self) -> None:
         for folder in self._folders.values():
             folder.tidy()
 
     def answer(self, request: Request) -> Answer:
+        first, *rest = request.path.split("/")[1:]
         method = "GET" if request.method == "HEAD" else request.method
-        match method, request.path.split("/")[1:]:
-            case "GET", ["health"]:
-                return self._health()
-            case "GET", [""] if self._settings.chat_page:
-                return self._chat_page()
-            case "GET", ["static", name] if name in _STATIC and self._settings.chat_page:
-                return _answer(200, _STATIC[name], _page_file(name))
-            case "GET", ["files", folder] if folder in self._folders:
-                return _json(200, {"files": [file._asdict() for file in self._folders[folder].files()]})
-            case "GET", ["files", folder, name] if folder in self._folders:
-                return _download(self._folders[folder], _decoded(name))
-            case "POST", ["chat"]:
-                return self._chat(request)
-            case "POST", ["export"]:
-                return self._export(request)
-            case "PUT", ["files", "uploads", name]:
-                return self._upload(request, _decoded(name))
-            case "DELETE", ["files", folder, name] if folder in self._folders:
-                _own_site_only(request)
-                self._folders[folder].remove(_decoded(name))
-                return _answer(204, "", b"")
-            case "GET" | "POST" | "PUT" | "DELETE", _:
-                raise Refusal(404, "There is nothing at this address.")
-        raise Refusal(405, "This method is not known here.")
+        if handler := self._handlers.get((method, first, len(rest))):
+            return handler(request, *rest)
+        if any((known, parts) == (first, len(rest)) for _, known, parts in self._handlers):
+            raise Refusal(405, "This address does not take that method.")
+        raise _nothing_here()
 
-    def _health(self) -> Answer:
+    def _health(self, _request: Request) -> Answer:
         reason = faults.health_reason(self._settings.fault, time.monotonic() - self._started)
         writable = {name: folder.writable() for name, folder in self._folders.items()}
         status = "failing" if reason else "ok" if all(writable.values()) else "degraded"
@@ -73,7 +68,9 @@ class Routes:
         # Degraded still answers 200: a build is tried out beside the running one on folders it may only read.
         return _json(503, {"status": status, "reason": reason, **facts}) if reason else _json(200, facts)
 
-    def _chat_page(self) -> Answer:
+    def _chat_page(self, _request: Request) -> Answer:
+        if not self._settings.chat_page:
+            raise _nothing_here()
         page = _page_file("index.html").decode()
         facts = {
             "build": self._settings.build,
@@ -84,6 +81,11 @@ class Routes:
         for name, value in facts.items():
             page = page.replace(f"[[{name}]]", _escaped(value))
         return _answer(200, "text/html; charset=utf-8", page.encode())
+
+    def _static(self, _request: Request, name: str) -> Answer:
+        if name not in _STATIC or not self._settings.chat_page:
+            raise _nothing_here()
+        return _answer(200, _STATIC[name], _page_file(name))
 
     def _chat(self, request: Request) -> Answer:
         from . import conversation, model
@@ -102,14 +104,40 @@ class Routes:
         size = self._folders["exports"].add(name, [conversation.as_markdown(said)])
         return _json(201, {"name": name, "size": size})
 
-    def _upload(self, request: Request, name: str) -> Answer:
+    def _list(self, _request: Request, folder: str) -> Answer:
+        return _json(200, {"files": [file._asdict() for file in self._folder(folder).files()]})
+
+    def _download(self, _request: Request, folder: str, name: str) -> Answer:
+        from urllib.parse import quote
+
+        plain = _decoded(name)
+        descriptor, size = self._folder(folder).open(plain)
+        answer = _answer(200, "application/octet-stream", pieces_of(descriptor, size))
+        answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(plain, safe='')}"
+        answer.headers["Content-Length"] = str(size)
+        return answer
+
+    def _upload(self, request: Request, folder: str, name: str) -> Answer:
         _own_site_only(request)
+        if folder != "uploads":
+            raise Refusal(405, "Files are sent to uploads only.")
         if not self._settings.file_uploads:
             raise Refusal(403, "Uploads are switched off (ENABLE_FILE_UPLOADS).")
         if "content-length" not in request.headers:
             raise Refusal(411, "Send the file with its Content-Length.")
-        size = self._folders["uploads"].add(name, request.body(FILE_BYTES, "A file"))
-        return _json(201, {"name": name, "size": size})
+        plain = _decoded(name)
+        size = self._folder(folder).add(plain, request.body(FILE_BYTES, "A file"))
+        return _json(201, {"name": plain, "size": size})
+
+    def _remove(self, request: Request, folder: str, name: str) -> Answer:
+        _own_site_only(request)
+        self._folder(folder).remove(_decoded(name))
+        return _answer(204, "", b"")
+
+    def _folder(self, name: str) -> Folder:
+        if name not in self._folders:
+            raise _nothing_here()
+        return self._folders[name]
 
 
 def refused(refusal: Refusal) -> Answer:
@@ -130,15 +158,8 @@ def _json_from_own_site(request: Request) -> None:
         raise Refusal(415, "Send JSON with Content-Type: application/json.")
 
 
-def _download(folder: Folder, name: str) -> Answer:
-    from urllib.parse import quote
-
-    from .folders import pieces_of
-
-    descriptor, size = folder.open(name)
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
-    answer = _answer(200, "application/octet-stream", pieces_of(descriptor, size))
-    return answer._replace(headers={**answer.headers, **headers, "Content-Length": str(size)})
+def _nothing_here() -> Refusal:
+    return Refusal(404, "There is nothing at this address.")
 
 
 def _decoded(name: str) -> str:

@@ -98,7 +98,7 @@ def _answer(connection: socket.socket, table: routes.Routes) -> None:
         answer = routes.refused(wire.Refusal(500, "Something broke on our side. It is in the log."))
     wire.send(connection, answer, with_body=request is None or request.method != "HEAD")
     if request:
-        quiet = request.path == "/health" and answer.status == 200
+        quiet = request.path == "/health" and answer.status == routes.OK
         tell = log.debug if quiet else log.info
         tell(f"{request.method} {request.path[:200]} {answer.status} {(time.monotonic() - begun) * 1000:.0f} ms")
     wire.close(connection, request.unread if request else wire.HEAD_BYTES)

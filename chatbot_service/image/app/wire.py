@@ -12,6 +12,8 @@ SEND_SECONDS = 10.0
 PIECE = 64 * 1024
 _LINGER_BYTES = 4 * 1024 * 1024
 _LINGER_SECONDS = 1.0
+_LENGTH_DIGITS = 15
+_ONCE = {"content-length", "transfer-encoding", "host", "content-type", "origin"}
 
 REASONS = {
     200: "OK", 201: "Created", 204: "No Content", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
@@ -50,8 +52,8 @@ class Request:
         if "transfer-encoding" in self.headers:
             raise Refusal(411, "Send the body with a Content-Length, not in chunks.")
         raw = self.headers.get("content-length", "0")
-        if not (raw.isascii() and raw.isdigit() and len(raw) <= 15):
-            raise Refusal(400, "Content-Length must be a whole number.")
+        if not (raw.isascii() and raw.isdigit() and len(raw) <= _LENGTH_DIGITS):
+            raise Refusal(400, f"Content-Length must be a whole number of at most {_LENGTH_DIGITS} digits.")
         return int(raw)
 
     def body(self, most: int, what: str) -> Iterable[bytes]:
@@ -121,19 +123,20 @@ def _receive(connection: socket.socket, most: int, deadline: float) -> bytes:
 
 def _parse(head: bytes) -> tuple[str, str, dict[str, str]]:
     first, *rest = head.decode("latin-1").split("\r\n")
-    parts = first.split(" ")
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or not parts[1].startswith("/"):
+    try:
+        method, path, version = first.split(" ")
+    except ValueError:
+        method, path, version = "", "", ""
+    if not version.startswith("HTTP/1.") or not path.startswith("/"):
         raise Refusal(400, "The request line is not HTTP/1.1.")
     headers: dict[str, str] = {}
     for line in rest:
         name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip() or (name := name.lower()) in headers and name in _ONCE:
+        key = name.lower()
+        if not colon or not name or name != name.strip() or (key in headers and key in _ONCE):
             raise Refusal(400, "A header of the request is malformed or given twice.")
-        headers[name] = value.strip()
-    return parts[0], parts[1].partition("?")[0], headers
-
-
-_ONCE = {"content-length", "transfer-encoding", "host", "content-type", "origin"}
+        headers[key] = value.strip()
+    return method, path.partition("?")[0], headers
 
 
 def _in_words(count: int) -> str:

@@ -13,8 +13,8 @@ function made(tag, name, text) {
   return element;
 }
 
-function tell(text) {
-  part("status").textContent = text;
+function tell(folder, text) {
+  part(`${folder}-status`).textContent = text;
 }
 
 async function refusalOf(response) {
@@ -122,7 +122,7 @@ function fileRow(folder, file) {
   }));
   item.append(button("Remove", `Remove ${file.name}`, async () => {
     const response = await fetch(address, { method: "DELETE" });
-    tell(response.ok ? `${file.name} is removed.` : await refusalOf(response));
+    tell(folder, response.ok ? `${file.name} is removed.` : await refusalOf(response));
     attached.delete(file.name);
     showAttached();
     await list(folder);
@@ -152,21 +152,21 @@ function showAttached() {
 
 async function upload(file) {
   const most = Number(settings.fileBytes);
-  if (file.size > most) return tell(`${file.name} is too big: ${size(file.size)}, at most ${size(most)}.`);
-  tell(`Uploading ${file.name} …`);
+  if (file.size > most) return tell("uploads", `${file.name} is too big: ${size(file.size)}, at most ${size(most)}.`);
+  tell("uploads", `Uploading ${file.name} …`);
   const response = await fetch(`/files/uploads/${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
-  tell(response.ok ? `${file.name} is uploaded.` : await refusalOf(response));
+  tell("uploads", response.ok ? `${file.name} is uploaded.` : await refusalOf(response));
   return list("uploads");
 }
 
 async function exportConversation() {
-  if (!said.length) return tell("There is nothing to export yet.");
+  if (!said.length) return tell("exports", "There is nothing to export yet.");
   const response = await fetch("/export", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ messages: said }),
   });
-  tell(response.ok ? `Exported as ${(await response.json()).name}.` : await refusalOf(response));
+  tell("exports", response.ok ? `Exported as ${(await response.json()).name}.` : await refusalOf(response));
   return list("exports");
 }
 
