@@ -3,6 +3,7 @@
 # public registry that the Dockerfile's pinned base image comes from cannot be reached.
 # `--always` makes it even where it can (tests want no network).
 . "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/packages.sh"
 
 IMAGE=known-good-base
 PACKAGES=python3,python3-venv,ca-certificates,tini,bash
@@ -46,7 +47,10 @@ main() {
   if docker image inspect "$IMAGE" >/dev/null 2>&1; then return; fi
   if [ "${1:-}" != --always ] && registry_answers; then return; fi
   say "base image: making $IMAGE from $(distribution) $(codename) packages, about a minute, once"
-  have debootstrap || give_up "The base image cannot be made." "debootstrap is missing" "apt-get install debootstrap"
+  have debootstrap || install_packages "debootstrap" debootstrap ||
+    give_up "The base image cannot be made." "debootstrap is missing and may not be installed by this user" \
+      "type: sudo apt-get install debootstrap, then run this again."
+  can_be_root || give_up "The base image cannot be made." "debootstrap needs root" "run once as root: .ci/base-image.sh"
   local tree
   tree=$(as_root mktemp -d "${TMPDIR:-/tmp}/$IMAGE.XXXXXX")
   trap "as_root rm -rf --one-file-system '$tree'" EXIT
