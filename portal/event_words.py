@@ -43,6 +43,7 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "refused": ("Refused", "stop"),
     "registry.forgotten": ("Registry forgotten", "off"),
     "registry.set": ("Registry set", _QUIET),
+    "service.added": ("Put under management", _QUIET),
     "service.drift_ended": ("Drift ended", "ok"),
     "service.drifted": ("Drift found", "stop"),
 }
@@ -113,6 +114,8 @@ def who(event: AuditEvent) -> str:
 
 
 def _about(event: AuditEvent) -> tuple[str, str]:
+    if event.object_type == "user" and event.object_name == event.actor:
+        return "", ""
     if event.object_type == "deployment":
         return event.object_name, _after(event, "digest")
     if event.object_type != "imagedigest":

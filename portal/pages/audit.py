@@ -68,8 +68,7 @@ def event(request: HttpRequest, sequence: int) -> HttpResponse:
 @needs("deploy_records.view_auditevent", "Checking the audit trail")
 def verify(request: HttpRequest) -> HttpResponse:
     report = trail.check_now(actor_of(request))
-    say = messages.success if report.intact else messages.error
-    say(request, f"{report.sentence} {report.checked:,} events were checked just now.")
+    messages.info(request, f"{report.checked:,} events were checked just now.")
     return redirect("audit")
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from chatbot_service import dispatch
 from chatbot_service.models import Host
 from deploy_records import audit
-from deploy_records.errors import Invalid, Refused
+from deploy_records.errors import Invalid, NotAllowed, Refused
 from deploy_records.models import ImageDigest
 from deploy_records.people import holds
 from portal.access import actor_of, needs, record_refusal
@@ -141,16 +141,21 @@ def _offers(read: dossier.Dossier, person: User) -> dict[str, Offer]:
 def _ask_and_do(request: HttpRequest, pk: int, deed: Deed) -> HttpResponse:
     entry, person = _entry(pk), _person(request)
     form = deed.form(entry, _posted(request))
-    if request.method == "POST":
-        try:
-            messages.success(request, _do(request, deed, entry, person))
-        except Invalid as error:
-            form.is_valid()
-            form.add_error("words", _said(request, error))
-        else:
-            return redirect("digest", pk)
     context = {"entry": entry, "deed": deed, "form": form, "explanation": deed.explain(entry)}
-    return render(request, "ledger/confirm.html", context, status=400 if request.method == "POST" else 200)
+    if request.method != "POST":
+        return render(request, "ledger/confirm.html", context)
+    try:
+        messages.success(request, _do(request, deed, entry, person))
+    except Invalid as error:
+        form.is_valid()
+        form.add_error("words", _said(request, error))
+        return render(request, "ledger/confirm.html", context, status=error.status)
+    except NotAllowed:
+        raise
+    except Refused as error:
+        context |= {"refusal": _said(request, error), "words": request.POST.get("words", "")}
+        return render(request, "ledger/refused.html", context, status=error.status)
+    return redirect("digest", pk)
 
 
 def _do(request: HttpRequest, deed: Deed, entry: ImageDigest, person: User) -> str:

@@ -167,6 +167,7 @@ def test_a_form_from_before_a_change_is_refused_as_stale(deed: str, candidate: I
     answer = window(manager).post(page(candidate, f"{deed}/"), form)
     assert answer.status_code == 409
     assert "it was candidate then and is approved now" in text_of(answer)
+    assert "as I saw it" in text_of(answer)
     assert now(candidate).state == LedgerState.APPROVED
     assert Approval.objects.count() == 1
     assert last_refusal().changes["code"] == "stale"
