@@ -29,7 +29,7 @@ def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = [
         Row(host, lights.host(name=host.name, seen_at=host.seen_at, problem=host.problem, now=now), host.managed)
-        for host in Host.objects.annotate(managed=Count("services"))
+        for host in Host.objects.annotate(managed=Count("services")).order_by("name")
     ]
     troubled = [row for row in rows if not row.light.good]
     context = {"rows": rows, "troubled": troubled}
