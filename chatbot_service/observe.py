@@ -37,9 +37,7 @@ class Sight:
         """One word for the health line: healthy, unhealthy, starting, stopped, down, paused or unknown."""
         if self.state == "running":
             return HEALTH_OF.get(self.health, "unknown")
-        if self.state == "paused":
-            return "paused"
-        return "down"
+        return self.state if self.state in {"paused", "unknown"} else "down"
 
 
 def drift_of(service: Service, seen: Sight, deployed: str) -> str:

@@ -26,7 +26,7 @@ def entry_facts(entry: ImageDigest) -> Entry:
     platforms = list(entry.platforms.all())
     ids = {entry.digest} | {p.manifest_digest for p in platforms} | {p.config_digest for p in platforms}
     return Entry(
-        repository=entry.repository, digest=entry.digest, state=entry.state, tag=entry.tag,
+        repository=entry.repository, digest=entry.digest, state=entry.state, tag=entry.pin_tag,
         image_ids=frozenset(ids), platforms=tuple(p.platform for p in platforms),
     )  # fmt: skip
 

@@ -55,7 +55,7 @@ class HostWatch:
             return
         self._reachable = True
         by_service: dict[tuple[str, str], list[SeenContainer]] = {}
-        for seen in states:
+        for seen in (one for one in states if not one.one_off):
             by_service.setdefault((seen.project, seen.service), []).append(seen)
         for service in services:
             self._note(service, self._sight(service, by_service.get((service.project_name, service.compose_service), [])))
