@@ -79,9 +79,7 @@ class Row:
     @property
     def rollback(self) -> Light:
         about = "" if self.rollback_seconds is None else f"about {round(self.rollback_seconds)}\N{NO-BREAK SPACE}s"
-        return lights.rollback(
-            has_target=self.target is not None, image_local=self.service.previous_local, about=about
-        )
+        return lights.rollback(has_target=self.target is not None, image_local=self.service.previous_local, about=about)
 
     @property
     def badness(self) -> tuple[object, ...]:

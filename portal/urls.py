@@ -1,12 +1,27 @@
 """Every URL on one screen."""
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 
-from portal.pages import audit, deployments, hosts, ledger, people, registries
+from portal.pages import add_service, audit, changing, deployments, hosts, jobs, ledger, people, registries, services
 from portal.pages.appearance import appearance
+from portal.pages.dashboard import dashboard
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", dashboard, name="dashboard"),
+    # Run
+    path("services/", services.index, name="services"),
+    path("services/add/", add_service.add, name="service-add"),
+    path("services/add/<int:pk>/", add_service.choose, name="service-add-choose"),
+    path("services/<int:pk>/", services.service, name="service"),
+    path("services/<int:pk>/upgrade/", changing.upgrade, name="service-upgrade"),
+    path("services/<int:pk>/rollback/", changing.rollback, name="service-rollback"),
+    re_path(r"^services/(?P<pk>[0-9]+)/(?P<kind>start|stop|restart)/$", changing.lifecycle, name="service-lifecycle"),
+    path("jobs/", jobs.index, name="jobs"),
+    path("jobs/<int:pk>/", jobs.job, name="job"),
+    path("jobs/<int:pk>/progress/", jobs.progress, name="job-progress"),
+    path("jobs/<int:pk>/cancel/", jobs.cancel, name="job-cancel"),
+    path("jobs/<int:pk>/again/", jobs.run_again, name="job-again"),
     # Signing in
     path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),

@@ -137,9 +137,7 @@ def job(
 
 
 def step(of: Job, key: str, state: str, started: datetime | None, ended: datetime | None, **fields: Any) -> None:
-    JobStep.objects.filter(job=of, key=key, is_undo=False).update(
-        state=state, started_at=started, ended_at=ended, **fields
-    )
+    JobStep.objects.filter(job=of, key=key, is_undo=False).update(state=state, started_at=started, ended_at=ended, **fields)
 
 
 def undo_step(of: Job, key: str, name: str, at: datetime, *, state: str = StepState.DONE, note: str = "") -> JobStep:

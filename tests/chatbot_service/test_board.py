@@ -31,7 +31,9 @@ def test_the_worst_comes_first() -> None:
     assert [row.service.name for row in board.rows()] == ["b_drifted", "c_down", "a_well"]
 
 
-@pytest.mark.parametrize("case", ["never ran elsewhere", "the running one only", "an older one", "undone", "deprecated", "unhealthy"])
+@pytest.mark.parametrize(
+    "case", ["never ran elsewhere", "the running one only", "an older one", "undone", "deprecated", "unhealthy"]
+)
 def test_the_target_of_a_rollback_is_the_one_that_the_record_names(case: str) -> None:
     running = make.entry("running")
     service = make.service(runs=running)
@@ -44,7 +46,11 @@ def test_the_target_of_a_rollback_is_the_one_that_the_record_names(case: str) ->
         make.ran_before(service, make.entry("old"), days=20)
     if case == "undone":
         make.deployment(
-            service, make.entry("undone"), started=timezone.now() - timedelta(days=9), ended=timezone.now(), outcome=Outcome.UNDONE
+            service,
+            make.entry("undone"),
+            started=timezone.now() - timedelta(days=9),
+            ended=timezone.now(),
+            outcome=Outcome.UNDONE,
         )
     if case == "deprecated":
         make.ran_before(service, make.entry("bad", state="deprecated"))

@@ -1,0 +1,149 @@
+"""Which digests could a service run instead, may each, and what would change? And where could it go back to?"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from chatbot_service import usual
+from chatbot_service.board import Row
+from chatbot_service.jobs.catalogue import KINDS
+from chatbot_service.jobs.step import Step
+from chatbot_service.usual import Usual
+from deploy_records import deployments, verdict
+from deploy_records.models import Approval, Deployment, ImageDigest, LedgerState, PlatformImage
+from deploy_records.rules.gate import Decision
+
+MOST = 20
+_OUT_OF_USE = (LedgerState.DEPRECATED, LedgerState.REVOKED)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`elsewhere`: where else it runs now. `platform`: its image for this host, if there is one."""
+
+    entry: ImageDigest
+    decision: Decision
+    runs_now: bool
+    approvals: Sequence[Approval]
+    elsewhere: Sequence[Deployment]
+    platform: PlatformImage | None
+
+    @property
+    def can_be_chosen(self) -> bool:
+        return self.decision.allowed and not self.runs_now
+
+
+@dataclass(frozen=True)
+class Choices:
+    found: Sequence[Choice]
+    chosen: Choice | None
+    running: Choice | None
+
+
+def for_upgrade(row: Row, asked: str = "") -> Choices:
+    """Newest first. `asked`: the digest somebody wants to look at; without it the newest that may be deployed."""
+    known = ImageDigest.objects.filter(repository=row.service.repository).prefetch_related("platforms")
+    newest = list(known.exclude(state__in=_OUT_OF_USE)[:MOST])
+    wanted = {asked, row.service.seen_digest} - {""} - {entry.digest for entry in newest}
+    extra = list(known.filter(digest__in=wanted)) if wanted else []
+    found = _choices(row, sorted([*newest, *extra], key=lambda entry: (entry.registered_at, entry.pk), reverse=True))
+    chosen = next((one for one in found if one.entry.digest == asked and not one.runs_now), None)
+    chosen = chosen or next((one for one in found if one.can_be_chosen), None)
+    return Choices(found, chosen, next((one for one in found if one.runs_now), None))
+
+
+def _choices(row: Row, entries: Sequence[ImageDigest]) -> list[Choice]:
+    decisions = verdict.ask_all(entries)
+    approvals = defaultdict(list)
+    for one in Approval.objects.filter(entry__in=entries, ended_at=None).select_related("by"):
+        approvals[one.entry_id].append(one)
+    elsewhere = _elsewhere(row, entries)
+    return [
+        Choice(
+            entry=entry,
+            decision=decisions[entry.pk],
+            runs_now=entry.digest == row.service.seen_digest,
+            approvals=approvals[entry.pk],
+            elsewhere=elsewhere[entry.pk],
+            platform=_platform(entry, row.service.host.platform),
+        )
+        for entry in entries
+    ]
+
+
+def _elsewhere(row: Row, entries: Iterable[ImageDigest]) -> dict[int, list[Deployment]]:
+    here = Q(host=row.service.host.name, service=row.service.name)
+    found = defaultdict(list)
+    for one in Deployment.objects.filter(~here, entry__in=list(entries), ended_at=None, healthy_at__isnull=False):
+        found[one.entry_id].append(one)
+    return found
+
+
+def _platform(entry: ImageDigest, host: str) -> PlatformImage | None:
+    """The variant is not compared: linux/arm64/v8 runs on linux/arm64."""
+    mine = [one for one in entry.platforms.all() if one.platform.split("/")[:2] == host.split("/")[:2]]
+    return mine[0] if mine else None
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """A digest that ran well here before. `last_ran`: since when, the last time."""
+
+    entry: ImageDigest
+    decision: Decision
+    last_ran: datetime
+
+
+def for_rollback(row: Row) -> list[WayBack]:
+    """The one that ran last comes first: the default."""
+    service = row.service
+    targets = deployments.known_good_targets(service.host.name, service.name, repository=service.repository)
+    entries = list(targets.exclude(digest=service.seen_digest)[:MOST])
+    decisions = verdict.ask_all(entries, rolling_back=True)
+    return [WayBack(entry, decisions[entry.pk], _last_ran(entry)) for entry in entries]
+
+
+def _last_ran(entry: ImageDigest) -> datetime:
+    last_ran: datetime = entry.last_ran  # type: ignore[attr-defined]  # annotated by known_good_targets
+    return last_ran
+
+
+@dataclass(frozen=True)
+class Planned:
+    step: Step
+    usual: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will happen: the steps before the service is touched, those after, and how long each usually takes."""
+
+    before: Sequence[Planned]
+    after: Sequence[Planned]
+    usual: Usual
+
+    @property
+    def before_seconds(self) -> float | None:
+        return self._total(self.before)
+
+    @property
+    def after_seconds(self) -> float | None:
+        return self._total(self.after)
+
+    @property
+    def seconds(self) -> float | None:
+        return self._total([*self.before, *self.after])
+
+    def _total(self, planned: Sequence[Planned]) -> float | None:
+        return self.usual.total(one.step.key for one in planned)
+
+
+def plan(kind: str, row: Row) -> Plan:
+    steps = KINDS[kind].steps
+    first = next((place for place, step in enumerate(steps) if step.touches), len(steps))
+    times = usual.of(kind, row.service)
+    planned = [Planned(step, times.of(step.key)) for step in steps]
+    return Plan(planned[:first], planned[first:], times)

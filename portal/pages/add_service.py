@@ -1,0 +1,177 @@
+"""Adding a service: name the project, see what a worker found there, choose one and how it is to be run."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from chatbot_service import dispatch, lights, services
+from chatbot_service.models import Environment, Host, Job, JobState, Kind, Rehearsal
+from deploy_records.errors import Refused
+from portal.access import needs
+from portal.htmx import STOP_POLLING, wants_fragment
+from portal.pages.asking import asks, told
+
+TO_DO = "Adding a service"
+MOST_FILES = 10
+
+
+class ProjectForm(forms.Form):
+    """What a project may be is for the worker to say, which sees it."""
+
+    host = forms.ModelChoiceField(Host.objects.none(), empty_label=None, label="Host")
+    directory = forms.CharField(
+        label="Folder of the Compose project", max_length=500, help_text="Its absolute path on the host.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "/srv/chatbot"}),
+    )  # fmt: skip
+    compose_files = forms.CharField(
+        label="Compose files", max_length=1000, initial="docker-compose.yml",
+        help_text="Names in that folder, in the order in which Compose takes them, separated by spaces. "
+        "The file with the pin is added as the last one if it is not named.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+    project_name = forms.CharField(
+        label="Project name (may be empty)", max_length=63, required=False,
+        help_text="Only if it is not the name of the folder: what follows -p when it is started by hand.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, hosts: list[Host], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen: Any = self.fields["host"]
+        chosen.queryset = Host.objects.filter(pk__in=[host.pk for host in hosts])
+        if len(hosts) == 1:
+            chosen.initial, chosen.widget = hosts[0].pk, forms.HiddenInput()
+
+    def clean_compose_files(self) -> list[str]:
+        files = services.keys_of(self.cleaned_data["compose_files"])
+        if len(files) > MOST_FILES:
+            raise forms.ValidationError(f"At most {MOST_FILES} files.")
+        return files
+
+    def clean_directory(self) -> str:
+        directory = str(self.cleaned_data["directory"])
+        if not directory.startswith("/"):
+            raise forms.ValidationError("Give the whole path, from / on.")
+        return directory if directory == "/" else directory.rstrip("/")
+
+
+class WishForm(forms.Form):
+    """The rules are `services.add`'s; here the fields are only read."""
+
+    name = forms.CharField(label="Name", max_length=63, help_text="As it is called here: lower-case letters, digits, - and _.")
+    environment = forms.ChoiceField(choices=Environment.choices, label="Environment")
+    pin_file = forms.CharField(
+        label="Pin file", max_length=104, initial="docker-compose.prod.yml",
+        help_text="The portal writes the image's digest into it, and takes it as the last of the compose files.",
+    )  # fmt: skip
+    watch_seconds = forms.IntegerField(
+        label="Watch for, in seconds", initial=30, help_text="How long a job stays responsible after the switch."
+    )
+    rehearsal = forms.ChoiceField(
+        choices=Rehearsal.choices, label="Rehearse a candidate", widget=forms.RadioSelect, initial=Rehearsal.ISOLATED,
+        help_text="On the project's networks it can reach the project's other services, databases too.",
+    )  # fmt: skip
+    required_env = forms.CharField(
+        label="Keys that must have a value", max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Names of environment variables. An upgrade is refused while one of them is empty.",
+    )  # fmt: skip
+    smoke_tests = forms.CharField(
+        label="Smoke tests", max_length=8000, required=False, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One a line, run inside the container after a switch. For example: "
+        "answers: curl -fsS http://127.0.0.1:8000/health",
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "POST"])
+@needs("chatbot_service.add_service", TO_DO)
+def add(request: HttpRequest) -> HttpResponse:
+    hosts = list(Host.objects.all())
+    form = ProjectForm(request.POST or None, hosts=hosts, initial={"directory": request.GET.get("directory", "")[:500]})
+    refusal, status = "", 400 if form.errors else 200
+    if form.is_valid():
+        given = form.cleaned_data
+        try:
+            job = dispatch.inspect(
+                given["host"], given["directory"], given["compose_files"], given["project_name"], asks(request)
+            )
+        except Refused as error:
+            refusal, status = told(request, error), error.status
+        else:
+            return redirect("service-add-choose", job.pk)
+    now = timezone.now()
+    troubled = [
+        (host, light)
+        for host in hosts
+        if not (light := lights.host(name=host.name, seen_at=host.seen_at, problem=host.problem, now=now)).good
+    ]
+    context = {"form": form, "hosts": hosts, "troubled": troubled, "refusal": refusal}
+    return render(request, "services/add.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("chatbot_service.add_service", TO_DO)
+def choose(request: HttpRequest, pk: int) -> HttpResponse:
+    job = get_object_or_404(Job.objects.with_people().filter(kind=Kind.INSPECT), pk=pk)
+    if job.state != JobState.SUCCEEDED:
+        return _not_read(request, job)
+    found = _found(request, job)
+    form = WishForm(request.POST if request.method == "POST" else None, initial=_initial(job, found))
+    refusal, status = "", 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            started = services.put_under_management(job, _wish(request, form.cleaned_data), asks(request))
+        except Refused as error:
+            refusal, status = told(request, error), error.status
+        else:
+            return redirect("job", started.pk)
+    context = {
+        "job": job,
+        "services": job.result["services"],
+        "operable": sum(not one["problems"] for one in job.result["services"]),
+        "found": found,
+        "met": sum(rule["met"] for rule in found["baseline"]) if found else 0,
+        "form": form,
+        "refusal": refusal,
+    }
+    return render(request, "services/choose.html", context, status=400 if form.errors else status)
+
+
+def _not_read(request: HttpRequest, job: Job) -> HttpResponse:
+    """Still being read, or it could not be."""
+    name = job.host.name
+    light = lights.host(name=name, seen_at=job.host.seen_at, problem="", now=timezone.now())
+    context = {"job": job, "host_light": light, "waits": job.is_active}
+    if not wants_fragment(request):
+        return render(request, "services/reading.html", context)
+    return render(request, "services/_reading.html", context, status=200 if job.is_active else STOP_POLLING)
+
+
+def _found(request: HttpRequest, job: Job) -> dict[str, Any] | None:
+    """The service that is looked at: the one asked for, else the first that can be managed."""
+    there: list[dict[str, Any]] = job.result["services"]
+    asked = request.POST.get("service") or request.GET.get("service", "")
+    wanted = next((one for one in there if one["name"] == asked), None)
+    return wanted or next((one for one in there if not one["problems"]), there[0] if there else None)
+
+
+def _initial(job: Job, found: dict[str, Any] | None) -> dict[str, Any]:
+    name = str(found["name"]).lower().replace(".", "-") if found else ""
+    last = str(job.asked["files"][-1]) if len(job.asked["files"]) > 1 else ""
+    return {"name": name} | ({"pin_file": last} if "prod" in last else {})
+
+
+def _wish(request: HttpRequest, given: dict[str, Any]) -> services.Choice:
+    return services.Choice(
+        compose_service=request.POST.get("service", ""),
+        name=given["name"],
+        environment=given["environment"],
+        pin_file=given["pin_file"],
+        watch_seconds=given["watch_seconds"],
+        required_env=services.keys_of(given["required_env"]),
+        smoke_tests=services.smoke_tests_of(given["smoke_tests"]),
+        rehearsal=given["rehearsal"],
+    )

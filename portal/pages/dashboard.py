@@ -1,0 +1,91 @@
+"""Is everything as approved, healthy, and could it be rolled back? What needs me?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from chatbot_service import board, lights
+from chatbot_service.board import Row
+from chatbot_service.lights import Light
+from chatbot_service.models import Host
+from chatbot_service.needs import Need
+from deploy_records.models import ImageDigest
+from portal.access import roles_that_may, signed_in
+from portal.pages.service_rows import shown
+from portal.sentences import dashboard as sentences
+from portal.sentences.parts import counted
+from portal.shell import frame_of
+
+MOST_NEEDS = 8
+
+
+@require_GET
+@signed_in
+def dashboard(request: HttpRequest) -> HttpResponse:
+    rows = board.rows()
+    return _overview(request, rows) if rows else _first_start(request)
+
+
+@dataclass(frozen=True)
+class ShownNeed:
+    need: Need
+    url: str
+
+
+def _overview(request: HttpRequest, rows: Sequence[Row]) -> HttpResponse:
+    wanted = frame_of(request).needs
+    context = {
+        "answer": sentences.answer(rows),
+        "rows": [shown(row) for row in rows],
+        "total": len(rows),
+        "approved": sum(row.approved.good for row in rows),
+        "healthy": sum(row.health.good for row in rows),
+        "ready": sum(row.rollback.good for row in rows),
+        "needs": [ShownNeed(need, url_of(need)) for need in wanted.mine[:MOST_NEEDS]],
+        "needs_total": len(wanted.mine),
+        "needs_left_out": len(wanted.mine) - MOST_NEEDS,
+        "others": _others(wanted.others),
+        "now": timezone.now(),
+    }
+    return render(request, "dashboard/page.html", context)
+
+
+def url_of(need: Need) -> str:
+    """Where something can be done about it."""
+    if need.entry:
+        return reverse("digest", args=[need.entry])
+    if need.job:
+        return reverse("job", args=[need.job])
+    return reverse("service", args=[need.service]) if need.service else reverse("hosts")
+
+
+def _others(needs: Sequence[Need]) -> str:
+    """`2 more wait for a release manager.`"""
+    if not needs:
+        return ""
+    roles = sorted({role.lower() for need in needs for permission in need.permissions for role in roles_that_may(permission)})
+    waits = "waits" if len(needs) == 1 else "wait"
+    return f"{counted(len(needs)).capitalize()} more {waits} for somebody else: {' or '.join(roles)}."
+
+
+@dataclass(frozen=True)
+class HostSeen:
+    host: Host
+    light: Light
+
+
+def _first_start(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    hosts = [
+        HostSeen(host, lights.host(name=host.name, seen_at=host.seen_at, problem=host.problem, now=now))
+        for host in frame_of(request).hosts
+    ]
+    answers = any(seen.light.good for seen in hosts)
+    registered = ImageDigest.objects.exists()
+    context = {"hosts": hosts, "answers": answers, "done": int(answers), "registered": registered, "now": now}
+    return render(request, "dashboard/first_start.html", context)
