@@ -154,15 +154,28 @@ def _web(choice: Choice) -> Program:
 
 def _worker(choice: Choice) -> Program:
     argv = _python(
-        *("-m", "celery", "-A", "portal", "worker", "--pool", "threads", "--concurrency", str(choice.worker_concurrency)),
+        *(
+            "-m",
+            "celery",
+            "--quiet",
+            "-A",
+            "portal",
+            "worker",
+            "--pool",
+            "threads",
+            "--concurrency",
+            str(choice.worker_concurrency),
+        ),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
     )
-    return Program("worker", argv, stage=2, grace=choice.worker_grace)
+    # Root is no choice of the worker's: who may use Docker is root already, and tasks carry ids only, no pickles.
+    quiet = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+    return Program("worker", argv, stage=2, grace=choice.worker_grace, env=quiet)
 
 
 def _scheduler(choice: Choice) -> Program:
     argv = _python(
-        *("-m", "celery", "-A", "portal", "beat", "--loglevel", "WARNING", "--pidfile", ""),
+        *("-m", "celery", "--quiet", "-A", "portal", "beat", "--loglevel", "WARNING", "--pidfile", ""),
         *("--schedule", str(choice.state / "beat-schedule")),
     )
     return Program("scheduler", argv, stage=3)
