@@ -13,12 +13,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 from chatbot_service import dispatch
 from chatbot_service.models import Host
 from deploy_records import audit
-from deploy_records.errors import Invalid, NotAllowed, Refused
+from deploy_records.errors import Invalid, Refused
 from deploy_records.models import ImageDigest
 from deploy_records.people import holds
-from portal.access import actor_of, needs, record_refusal
+from portal.access import actor_of, needs
 from portal.htmx import page_or_fragment
 from portal.pages import deeds, dossier, ledger_list
+from portal.pages.asking import asks, person_of, told
 from portal.pages.deeds import Deed
 
 
@@ -32,8 +33,9 @@ def index(request: HttpRequest) -> HttpResponse:
 @needs("deploy_records.view_imagedigest", "Reading the ledger")
 def digest(request: HttpRequest, pk: int) -> HttpResponse:
     entry = _entry(pk)
-    read = dossier.read(entry, _person(request))
-    return render(request, "ledger/detail.html", {"dossier": read, "entry": entry, "offers": _offers(read, _person(request))})
+    person = person_of(request)
+    read = dossier.read(entry, person)
+    return render(request, "ledger/detail.html", {"dossier": read, "entry": entry, "offers": _offers(read, person)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -42,11 +44,10 @@ def register(request: HttpRequest) -> HttpResponse:
     hosts = list(Host.objects.all())
     form = RegisterForm(_posted(request), hosts=hosts, initial={"reference": request.GET.get("reference", "")[:512]})
     if request.method == "POST" and form.is_valid():
-        asked = dispatch.Request(_person(request), address=_address(request))
         try:
-            job = dispatch.resolve(form.cleaned_data["host"], form.cleaned_data["reference"], asked)
+            job = dispatch.resolve(form.cleaned_data["host"], form.cleaned_data["reference"], asks(request))
         except Invalid as error:
-            form.add_error("reference", _said(request, error))
+            form.add_error("reference", told(request, error))
         else:
             return redirect("job", job.pk)
     return render(request, "ledger/register.html", {"form": form, "hosts": hosts}, status=400 if form.errors else 200)
@@ -139,7 +140,7 @@ def _offers(read: dossier.Dossier, person: User) -> dict[str, Offer]:
 
 
 def _ask_and_do(request: HttpRequest, pk: int, deed: Deed) -> HttpResponse:
-    entry, person = _entry(pk), _person(request)
+    entry, person = _entry(pk), person_of(request)
     form = deed.form(entry, _posted(request))
     context = {"entry": entry, "deed": deed, "form": form, "explanation": deed.explain(entry)}
     if request.method != "POST":
@@ -148,12 +149,10 @@ def _ask_and_do(request: HttpRequest, pk: int, deed: Deed) -> HttpResponse:
         messages.success(request, _do(request, deed, entry, person))
     except Invalid as error:
         form.is_valid()
-        form.add_error("words", _said(request, error))
+        form.add_error("words", told(request, error))
         return render(request, "ledger/confirm.html", context, status=error.status)
-    except NotAllowed:
-        raise
     except Refused as error:
-        context |= {"refusal": _said(request, error), "words": request.POST.get("words", "")}
+        context |= {"refusal": told(request, error), "words": request.POST.get("words", "")}
         return render(request, "ledger/refused.html", context, status=error.status)
     return redirect("digest", pk)
 
@@ -166,25 +165,11 @@ def _do(request: HttpRequest, deed: Deed, entry: ImageDigest, person: User) -> s
         if said:
             return said
         deeds.refuse_stale(entry, request.POST.get("seen", ""))
-        return deed.act(entry, person, request.POST.get("words", ""), _address(request))
+        return deed.act(entry, person, request.POST.get("words", ""), actor_of(request).address)
 
 
 def _entry(pk: int) -> ImageDigest:
     return get_object_or_404(ImageDigest.objects.select_related("registered_by", "reinstated_by"), pk=pk)
-
-
-def _person(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise Refused("Sign in first.", status=401)
-    return request.user
-
-
-def _address(request: HttpRequest) -> str:
-    return actor_of(request).address
-
-
-def _said(request: HttpRequest, error: Refused) -> str:
-    return f"{error} It is recorded as {record_refusal(request, error)}."
 
 
 def _posted(request: HttpRequest) -> QueryDict | None:

@@ -15,7 +15,8 @@ from chatbot_service import registries
 from chatbot_service.models import RegistryLogin
 from chatbot_service.registries import MAY_CHANGE, TO_DO, Authority, Wanted
 from deploy_records.errors import Invalid
-from portal.access import actor_of, needs, record_refusal
+from portal.access import actor_of, needs
+from portal.pages.asking import told
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _edit(request: HttpRequest, kept: RegistryLogin | None) -> HttpResponse:
         try:
             saved = registries.save(name, form.wanted(), request.user, address=actor_of(request).address)
         except Invalid as error:
-            form.add_error(None, f"{error} It is recorded as {record_refusal(request, error)}.")
+            form.add_error(None, told(request, error))
         else:
             messages.success(request, f"{saved.registry} is set. Workers use it from their next job on.")
             return redirect("registries")
