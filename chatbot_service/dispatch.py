@@ -51,6 +51,7 @@ class Order:
 def upgrade(service: Service, digest: str, request: Request) -> Job:
     """`digest`: `sha256:…`, or `repository@sha256:…` of the service's repository."""
     _may(Kind.UPGRADE, request)
+    service = _fresh(service)
     target = _target(service, digest)
     _ask_gate(service, target, rolling_back=False)
     return _start(Order(Kind.UPGRADE, service.host, service, target), request)
@@ -59,6 +60,7 @@ def upgrade(service: Service, digest: str, request: Request) -> Job:
 def rollback(service: Service, digest: str, request: Request, *, deprecate: bool = False, note: str = "") -> Job:
     """An empty `digest` means the last known-good one that ran here before."""
     _may(Kind.ROLLBACK, request)
+    service = _fresh(service)
     if digest:
         target = _target(service, digest)
     else:
@@ -120,6 +122,11 @@ def cancel(job: Job, request: Request) -> None:
 
 def _may(kind: Kind, request: Request) -> None:
     require(request.by, KINDS[kind].permission, KINDS[kind].to_do)
+
+
+def _fresh(service: Service) -> Service:
+    """What runs now, not what ran when the caller read the row."""
+    return Service.objects.select_related("host").get(pk=service.pk)
 
 
 def _target(service: Service, text: str) -> str:

@@ -1,7 +1,7 @@
 """What was seen of a service, written down for the pages: its state, transitions of its health, drift."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.db import transaction
@@ -11,6 +11,8 @@ from chatbot_service.jobs.ports import ContainerFacts
 from chatbot_service.models import ACTIVE, HealthTransition, Job, Service
 from deploy_records import audit, deployments, lookup
 
+SERVED = "its own healthcheck passed three times in a row"
+DOCKER_CATCHES_UP = timedelta(minutes=5)
 HEALTH_OF = {"healthy": "healthy", "unhealthy": "unhealthy", "starting": "starting"}
 
 
@@ -94,11 +96,22 @@ def _condition(service: Service, seen: Sight) -> str:
 
 def _note_transition(service: Service, condition: str, seen: Sight, moment: datetime, *, by_job: bool) -> None:
     last = HealthTransition.objects.filter(service=service).first()
-    if last is not None and last.state == condition and last.digest == seen.digest:
+    if last is not None and last.digest == seen.digest and (last.state == condition or _starts_yet(last, condition, moment)):
         return
     words = seen.note or ("by a job" if by_job else "")
     at = max(moment, last.at) if last else moment
     HealthTransition.objects.create(service=service, at=at, state=condition, digest=seen.digest, note=words[:300])
+
+
+def _starts_yet(last: HealthTransition, condition: str, moment: datetime) -> bool:
+    """Docker says starting until its first probe, one interval late; a job has seen it serve already."""
+    served = last.state == "healthy" and last.note == SERVED
+    return served and condition == "starting" and moment - last.at < DOCKER_CATCHES_UP
+
+
+def served(service: Service, digest: str) -> None:
+    """A job saw it answer: three passes of the container's own healthcheck."""
+    HealthTransition.objects.create(service=service, at=timezone.now(), state="healthy", digest=digest, note=SERVED)
 
 
 def _tell_of_drift(service: Service, drift: str) -> None:

@@ -107,6 +107,7 @@ class JobRecords:
     def serving(self) -> None:
         if not self.claim.rows().update(serving_at=timezone.now()):
             raise Fenced(f"job {self.job.pk} was taken over")
+        observe.served(self._service, self.job.target_digest or self._service.seen_digest)
 
     def observed(self, container: ContainerFacts | None, entry: Entry | None, pin: str) -> None:
         self.claim.check()

@@ -1,10 +1,15 @@
 """The Celery application. Tasks are in `chatbot_service.tasks`; the database, not the broker, knows the jobs."""
 
 import os
+import warnings
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+# Celery warns of root because of pickled messages; here a message is JSON and holds a number.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("known_good")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from chatbot_service.jobs.ports import ContainerFacts, Healthcheck, ProbeResult
 
 PASSES_IN_A_ROW = 3
+MOST_SAID = 300
 MOST_RELAPSES = 2
 """A container that passed, failed, passed and failed again is flapping."""
 
@@ -45,7 +46,7 @@ class Judge:
 
     def probed(self, probe: ProbeResult) -> Judgement:
         """One run of the container's own healthcheck."""
-        self.last_output = probe.output.strip()[-200:]
+        self.last_output = probe.output.strip()
         if probe.passed:
             self._passes += 1
             self._failures = 0
@@ -64,4 +65,4 @@ class Judge:
 
 def _tail(words: str) -> str:
     clean = " ".join(words.split())
-    return f": “{clean[-160:]}”" if clean else ""
+    return f": “{clean if len(clean) <= MOST_SAID else clean[: MOST_SAID - 1] + '…'}”" if clean else ""

@@ -31,7 +31,13 @@ WATCH_SECONDS = 10
 class Demo:
     people: People
     host: Host
+    port: int
     write: Write
+
+    @property
+    def project_name(self) -> str:
+        """Of its own for each port, so that two installations on one machine do not share a project."""
+        return f"kg-demo-{self.port}"
 
     @property
     def operator(self) -> Request:
@@ -53,7 +59,7 @@ def play(demo: Demo) -> None:
     digests = _build(demo)
     entries = {number: _register_and_approve(demo, number, digest) for number, digest in digests.items()}
     service = _adopt(demo, entries["1"])
-    url = f"http://127.0.0.1:{settings.DEMO_PORT}/health"
+    url = f"http://127.0.0.1:{demo.port}/health"
     good = _job(demo, "Upgrade to build 2", lambda: dispatch.upgrade(service, digests["2"], demo.operator), url)
     bad_title = "Upgrade to build 3, which never becomes healthy"
     bad = _job(demo, bad_title, lambda: dispatch.upgrade(service, digests["3"], demo.operator), url)
@@ -85,13 +91,16 @@ def _register_and_approve(demo: Demo, number: str, digest: str) -> ImageDigest:
 
 
 def _adopt(demo: Demo, entry: ImageDigest) -> Service:
-    folder = settings.STATE_DIR / "demo" / "personal_chatbot"
-    project.lay_out(folder, entry.digest, settings.DEMO_PORT)
+    folder = project.folder()
+    known = Service.objects.filter(project_dir=str(folder)).select_related("host").first()
+    if known is not None:
+        return _back_to_build_1(demo, known, entry)
+    project.lay_out(folder, entry.digest, demo.port)
     files = ("docker-compose.yml", "docker-compose.prod.yml")
     demo.write(f"Starting it at build 1 in {folder}, as by hand")
-    by_hand = Project(str(folder), "kg-demo", files, files[-1], "personal_chatbot")
+    by_hand = Project(str(folder), demo.project_name, files, files[-1], "personal_chatbot")
     compose_of(demo.host).up(by_hand, lambda _line: None, 120)
-    found = dispatch.inspect(demo.host, str(folder), list(files), "kg-demo", demo.operator)
+    found = dispatch.inspect(demo.host, str(folder), list(files), demo.project_name, demo.operator)
     if _wait(found) != JobState.SUCCEEDED:
         raise Broken(f"Reading the compose files failed: {found.error}")
     choice = services.Choice(
@@ -102,6 +111,13 @@ def _adopt(demo: Demo, entry: ImageDigest) -> Service:
     _job(demo, "Put it under management", lambda: dispatch.adopt(service, demo.operator))
     _wait_until_known_good(entry)
     service.refresh_from_db()
+    return service
+
+
+def _back_to_build_1(demo: Demo, service: Service, entry: ImageDigest) -> Service:
+    """The demo was played before, up to somewhere."""
+    if service.seen_digest != entry.digest:
+        _job(demo, "Back to where the demo begins", lambda: dispatch.rollback(service, entry.digest, demo.operator))
     return service
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from deploy_records.errors import Broken, Refused
-from portal.demo import people, records
+from portal.demo import people, project, records
 from portal.demo.play import Demo, play, usable_host
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{host.problem}\nWithout an engine nothing can be deployed; made records to look at instead.")
                 records.make(made, host)
             else:
-                play(Demo(made, host, self.stdout.write))
+                play(Demo(made, host, project.port(), self.stdout.write))
         except (Refused, Broken) as why:
             self.stdout.write(f"The demo stopped: {why}")
             sys.exit(1)
