@@ -6,18 +6,16 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from chatbot_service.child import Command, run
 from chatbot_service.compose_words import progress_line, project_refusal, run_failure
-from chatbot_service.foreign_text import neutral, one_line
+from chatbot_service.foreign_text import one_line
 from chatbot_service.jobs.ports import Project, Say
 from deploy_records.errors import Broken, Refused
 
@@ -25,7 +23,6 @@ OLDEST = (2, 20)
 CONFIG_TIMEOUT = 30.0
 LOCK_TIMEOUT = 60.0
 _MOST_CONFIG = 8 * 1024 * 1024
-_MOST_LINES = 500
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _BASES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -148,14 +145,6 @@ def _numbers(version: str) -> tuple[int, ...]:
 # Running it
 
 
-@dataclass(frozen=True)
-class Ran:
-    exit_code: int
-    lines: tuple[str, ...]
-    output: bytes = b""
-    in_time: bool = True
-
-
 class ComposeBinary:
     """Refuses when there is no Compose v2. One run at a time per project, also across workers that died.
 
@@ -168,7 +157,8 @@ class ComposeBinary:
         self._locks = locks
 
     def config(self, project: Project) -> dict[str, Any]:
-        ran = self._run(config_argv(project), timeout=CONFIG_TIMEOUT, separately=True)
+        argv = [self.binary, *config_argv(project)]
+        ran = run(Command(argv, self._environment, CONFIG_TIMEOUT, separately=True))
         if not ran.in_time:
             raise Broken(f"docker compose config did not end in {CONFIG_TIMEOUT:.0f} s.")
         if ran.exit_code:
@@ -183,26 +173,24 @@ class ComposeBinary:
             raise Refused(f"{one_line(project.service, 80)} is not the name of a Compose service.")
         argv = up_argv(project)
         with self._locked(project.name) as lock:
-            self._act(argv, project.directory, lock, say, timeout)
+            # Killed between stopping the old container and starting the new one, it would leave nothing running.
+            command = Command([self.binary, *argv], self._environment, timeout, lock=lock, finishes=True)
+            _act(command, "up", project.directory, say)
 
     def up_rendered(self, project_name: str, directory: str, rendered: dict[str, Any], say: Say, timeout: float) -> None:
         with self._locked(project_name) as lock:
-            argv = up_rendered_argv(project_name, directory)
-            self._act(argv, directory, lock, say, timeout, json.dumps(rendered).encode())
+            argv = [self.binary, *up_rendered_argv(project_name, directory)]
+            given = json.dumps(rendered).encode()
+            _act(Command(argv, self._environment, timeout, lock=lock, given=given), "up", directory, say)
 
     def down(self, project_name: str, say: Say, timeout: float) -> None:
         with self._locked(project_name) as lock:
-            self._act(down_argv(project_name), project_name, lock, say, timeout)
+            command = Command([self.binary, *down_argv(project_name)], self._environment, timeout, lock=lock)
+            _act(command, "down", project_name, say)
 
-    def _act(  # noqa: PLR0917 - one private place, three callers
-        self, argv: list[str], where: str, lock: IO[bytes], say: Say, timeout: float, given: bytes = b""
-    ) -> None:
-        command = next(word for word in ("up", "down") if word in argv)
-        ran = self._run(argv, timeout=timeout, say=say, lock=lock, given=given)
-        if not ran.in_time:
-            raise Broken(f"docker compose {command} did not end in {timeout:.0f} s and was killed.")
-        if ran.exit_code:
-            raise run_failure(command, where, ran.exit_code, ran.lines)
+    def settle(self, project: Project) -> None:
+        with self._locked(project.name):
+            pass
 
     @contextmanager
     def _locked(self, project_name: str) -> Iterator[IO[bytes]]:
@@ -214,65 +202,18 @@ class ComposeBinary:
             _wait_for(lock, project_name)
             yield lock
 
-    def _run(
-        self, argv: Sequence[str], *, timeout: float, say: Say | None = None, lock: IO[bytes] | None = None,
-        given: bytes = b"", separately: bool = False,
-    ) -> Ran:  # fmt: skip
-        """`separately`: standard output is returned and kept from the lines."""
-        with _memory(given) as stdin, _memory() as stdout:
-            try:
-                child = subprocess.Popen(  # noqa: S603 - argv only, no shell
-                    [*_dying_with_us(), self.binary, *argv],
-                    stdin=stdin, stdout=stdout if separately else subprocess.PIPE,
-                    stderr=subprocess.PIPE if separately else subprocess.STDOUT,
-                    env=self._environment, cwd="/", process_group=0, pass_fds=(lock.fileno(),) if lock else (),
-                )  # fmt: skip
-            except OSError as error:
-                raise Broken(f"{self.binary} cannot be run: {one_line(str(error))}") from error
-            if lock:
-                lock.close()  # only the child holds it now: if we are stopped or killed, it is free when the child ends
-            with child, _killed_after(child, timeout) as too_late:
-                pipe = child.stderr if separately else child.stdout
-                lines = _read_lines(pipe, say)
-                exit_code = child.wait()
-            stdout.seek(0)
-            return Ran(exit_code, lines, stdout.read(_MOST_CONFIG + 1) if separately else b"", not too_late.is_set())
 
+def _act(command: Command, what: str, where: str, say: Say) -> None:
+    def heard(line: str) -> None:
+        shown = progress_line(line)
+        if shown:
+            say(shown)
 
-def _read_lines(pipe: IO[bytes] | None, say: Say | None) -> tuple[str, ...]:
-    lines: list[str] = []
-    for raw in pipe or ():
-        line = neutral(raw.decode("utf-8", "replace")).rstrip("\n")
-        if len(lines) < _MOST_LINES:
-            lines.append(line)
-            shown = progress_line(line)
-            if say and shown:
-                say(shown)
-    return tuple(lines)
-
-
-@contextmanager
-def _killed_after(child: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
-    """However the block is left, nothing of the child's process group is left running."""
-    too_late = threading.Event()
-
-    def kill() -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-
-    def give_up() -> None:
-        too_late.set()
-        kill()
-
-    timer = threading.Timer(seconds, give_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield too_late
-    finally:
-        timer.cancel()
-        if child.poll() is None:
-            kill()
+    ran = run(command, heard)
+    if not ran.in_time:
+        raise Broken(f"docker compose {what} did not end in {command.seconds:.0f} s and was killed.")
+    if ran.exit_code:
+        raise run_failure(what, where, ran.exit_code, ran.lines)
 
 
 def _wait_for(lock: IO[bytes], project_name: str) -> None:
@@ -288,22 +229,3 @@ def _wait_for(lock: IO[bytes], project_name: str) -> None:
                     "See whether one hangs on the host (ps -C docker-compose), end it, and try again."
                 ) from None
             time.sleep(0.05)
-
-
-@contextmanager
-def _memory(content: bytes = b"") -> Iterator[IO[bytes]]:
-    """A file that never touches a disk: rendered projects hold secrets."""
-    with os.fdopen(os.memfd_create("compose"), "w+b") as file:
-        file.write(content)
-        file.seek(0)
-        yield file
-
-
-@functools.cache
-def _dying_with_us() -> tuple[str, ...]:
-    """A small program that asks the kernel to kill Compose when the thread that started it ends.
-
-    Not by preexec_fn: Python code between fork and exec can hang in a process with threads.
-    """
-    program = shutil.which("setpriv")
-    return (program, "--pdeathsig", "KILL", "--") if program else ()

@@ -154,7 +154,13 @@ class Compose(Protocol):
         """The rendered project. Holds secret values: never log, store or show it."""
 
     def up(self, project: Project, say: Say, timeout: float) -> None:
-        """`up -d --no-deps --pull never --no-build SERVICE`; does not wait for health."""
+        """`up -d --no-deps --pull never --no-build SERVICE`; does not wait for health.
+
+        It finishes even if the worker dies meanwhile: killed half way it would leave nothing running.
+        """
+
+    def settle(self, project: Project) -> None:
+        """Waits until no `up` is under way that a worker left behind when it died. `Broken` if that takes too long."""
 
     def up_rendered(self, project_name: str, directory: str, rendered: dict[str, Any], say: Say, timeout: float) -> None:
         """Brings up a project given as data (by standard input, never on disk): a rehearsal."""

@@ -447,6 +447,10 @@ class FakeCompose:
                 raise Refused(f"There is no service {project.service} in the compose files.")
             self._bring_up(service, project.name, project.service, say)
 
+    def settle(self, project: Project) -> None:
+        with self.world.call("compose.settle"):
+            pass
+
     def up_rendered(self, project_name: str, directory: str, rendered: dict[str, Any], say: Say, timeout: float) -> None:
         with self.world.call("compose.up_rendered"):
             for name, service in rendered["services"].items():
