@@ -17,7 +17,7 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "deployment.healthy": ("Ran healthy", "ok"),
     "deployment.undone": ("Deployment undone", "undone"),
     "digest.approved": ("May run from now on", "ok"),
-    "digest.candidate": ("A candidate again", "warn"),
+    "digest.candidate": ("Back to candidate", "warn"),
     "digest.deprecated": ("Deprecated", "off"),
     "digest.failed": ("A job with it was undone", "undone"),
     "digest.found": ("Found running and registered", _QUIET),
