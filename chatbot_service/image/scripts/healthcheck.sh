@@ -22,14 +22,16 @@ probe() {
     [[ $port =~ ^[0-9]{1,5}$ ]] || fail 'PORT is not a number'
     # The connection is opened in this shell; bash says itself why it failed.
     { exec 3<>"/dev/tcp/$(address)/$port"; } 2>/dev/null || fail "nothing listens on port $port"
-    printf 'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3
-    IFS= read -r -n 200 -u 3 status || fail 'the connection was closed without an answer'
+    trap '' PIPE # a service that hangs up early is a finding, not the end of this shell
+    printf 'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3 2>/dev/null
+    IFS= read -r -n 200 -u 3 status 2>/dev/null || fail 'the connection was closed without an answer'
     if [[ $status == 'HTTP/1.'[01]' 200 '* ]]; then
         echo healthy
         return 0
     fi
-    while IFS= read -r -n 4000 -u 3 line; do last=${line:-$last}; done # the answer's body is its last line
-    fail "${status%$'\r'} $last"
+    while IFS= read -r -n 4000 -u 3 line; do last=${line:-$last}; done 2>/dev/null # the answer's body is its last line
+    status=${status%$'\r'} last=${last%$'\r'}
+    fail "$status${last:+ $last}"
 }
 
 # Where the service listens, seen from inside the container.
