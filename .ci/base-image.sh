@@ -49,7 +49,7 @@ main() {
   say "base image: making $IMAGE from $(distribution) $(codename) packages, about a minute, once"
   have debootstrap || install_packages "debootstrap" debootstrap ||
     give_up "The base image cannot be made." "debootstrap is missing and may not be installed by this user" \
-      "type: sudo apt-get install debootstrap, then run this again."
+      "$(to_install debootstrap), then run this again"
   can_be_root || give_up "The base image cannot be made." "debootstrap needs root" "run once as root: .ci/base-image.sh"
   local tree
   tree=$(as_root mktemp -d "${TMPDIR:-/tmp}/$IMAGE.XXXXXX")

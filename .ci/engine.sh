@@ -13,7 +13,8 @@ ask() { timeout 10 docker version --format '{{.Server.Version}}' 2>&1; }
 answers() { have docker && ask >/dev/null; }
 
 without() {
-  echo "Docker Engine: $1. To have one: $2" | tee "$MISSING" | sed 's/^/· /'
+  echo "Docker Engine: $1. To have one: $2" >"$MISSING"
+  say "Docker Engine: none can be had here; going on without"
   exit 3
 }
 
@@ -29,6 +30,7 @@ wait_for_answer() {
 
 install_engine() {
   local packages=(docker.io iptables)
+  refresh_package_lists
   # From Debian 13 on the client is a package of its own.
   ! available docker-cli || packages+=(docker-cli)
   install_packages "Docker Engine" "${packages[@]}"
@@ -57,7 +59,7 @@ start_own() {
 }
 
 why_not() {
-  grep -Eo '(failed to start daemon|level=fatal msg=|Error ).*' "$1" | tail -n 1 | cut -c -200 || true
+  sed -n 's/.*failed to start daemon: //p' "$1" | tail -n 1 | cut -c -400
 }
 
 mount_cgroups() {
@@ -85,7 +87,7 @@ main() {
   ! answers || ready
   [ -z "${DOCKER_HOST:-}" ] || without "none answers at DOCKER_HOST ($DOCKER_HOST)" "start it, or unset DOCKER_HOST"
   have docker && { [ -S "$SOCKET" ] || have dockerd; } || install_engine ||
-    without "none is installed" "sudo apt-get install --no-install-recommends docker.io iptables"
+    without "none is installed" "$(to_install docker.io iptables)"
   ! system_managed || start_with_systemd
   if denied; then join_group && ready; fi
   ! answers || ready

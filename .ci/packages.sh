@@ -5,18 +5,11 @@ APT=(apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
 
 available() { apt-cache show "$1" >/dev/null 2>&1; }
 
-# install_packages WHAT_FOR PACKAGE…: fails, with the command to type, where it may not.
+# install_packages WHAT_FOR PACKAGE…: fails without a word where this user may not; `to_install` says what to type.
 install_packages() {
   local what=$1
   shift
-  if ! have apt-get; then
-    say "$what: missing, and this is no Debian or Ubuntu; the equivalent of: $*"
-    return 1
-  fi
-  if ! can_be_root; then
-    say "$what: missing. To have it: sudo apt-get install --no-install-recommends $*"
-    return 1
-  fi
+  have apt-get && can_be_root || return 1
   say "$what: installing $*"
   refresh_package_lists
   # Keeps what the owner of the machine configured; leaves out what is only recommended.
@@ -24,8 +17,12 @@ install_packages() {
     -o Dpkg::Options::=--force-confold "$@"
 }
 
+to_install() {
+  if have apt-get; then echo "sudo apt-get install --no-install-recommends $*"; else echo "install $* with the package manager of this system"; fi
+}
+
 refresh_package_lists() {
-  [ -z "${LISTS_ARE_FRESH:-}" ] || return 0
+  have apt-get && can_be_root && [ -z "${LISTS_ARE_FRESH:-}" ] || return 0
   logged as_root "${APT[@]}" update -q || say "the package lists could not be refreshed; going on with those at hand"
   LISTS_ARE_FRESH=1
 }

@@ -40,7 +40,7 @@ make_bare_venv() {
   "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null ||
     install_packages "Python's venv module" "python3-venv" ||
     give_up "The virtual environment cannot be made." "Python's venv module is missing and may not be installed by this user" \
-      "type: sudo apt-get install python3-venv, then run this again."
+      "$(to_install python3-venv), then run this again"
   logged "$PYTHON" -m venv "$VENV"
 }
 
