@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from chatbot_service import lights
-from chatbot_service.health.runs import Change, Run, Summary, runs_between, summary
+from chatbot_service.health.runs import UNKNOWN, Change, Run, Summary, runs_between, summary
 from chatbot_service.lights import Light, Standing
 from chatbot_service.models import HealthTransition, Job, Service
 from chatbot_service.touching import Held, touching_jobs
@@ -116,7 +116,8 @@ def look_at(services: QuerySet[Service], now: datetime | None = None) -> list[Ro
         deployment = deployed.get((one.service.host.name, one.service.name))
         entry = _running(one.service, deployment, entries)
         held = touching[number]
-        runs = runs_between(since, moment, changes[number], one.state_before, [held_one.touch for held_one in held])
+        known = [*changes[number], *_not_watched_since(one.service, moment)]
+        runs = runs_between(since, moment, known, one.state_before, [held_one.touch for held_one in held])
         return Row(
             service=one.service,
             entry=entry,
@@ -175,6 +176,13 @@ def _changes(services: Iterable[int], since: datetime) -> dict[int, list[Change]
     for changes in found.values():
         changes.reverse()
     return found
+
+
+def _not_watched_since(service: Service, now: datetime) -> list[Change]:
+    """After the last look nothing is known, whatever was seen then."""
+    if service.seen_at is None or now - service.seen_at <= lights.SEEN_WITHIN:
+        return []
+    return [Change(service.seen_at, UNKNOWN)]
 
 
 def _deployed(found: Iterable[_Found]) -> dict[tuple[str, str], Deployment]:

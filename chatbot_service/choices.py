@@ -42,17 +42,29 @@ class Choices:
     chosen: Choice | None
     running: Choice | None
 
+    @property
+    def any_can_be_chosen(self) -> bool:
+        return any(one.can_be_chosen for one in self.found)
+
 
 def for_upgrade(row: Row, asked: str = "") -> Choices:
-    """Newest first. `asked`: the digest somebody wants to look at; without it the newest that may be deployed."""
+    """Newest first. `asked`: the digest somebody wants to look at; without it the newest that may be deployed and is
+    newer than what runs.
+    """
     known = ImageDigest.objects.filter(repository=row.service.repository).prefetch_related("platforms")
     newest = list(known.exclude(state__in=_OUT_OF_USE)[:MOST])
     wanted = {asked, row.service.seen_digest} - {""} - {entry.digest for entry in newest}
     extra = list(known.filter(digest__in=wanted)) if wanted else []
     found = _choices(row, sorted([*newest, *extra], key=lambda entry: (entry.registered_at, entry.pk), reverse=True))
+    running = next((one for one in found if one.runs_now), None)
     chosen = next((one for one in found if one.entry.digest == asked and not one.runs_now), None)
-    chosen = chosen or next((one for one in found if one.can_be_chosen), None)
-    return Choices(found, chosen, next((one for one in found if one.runs_now), None))
+    newer = found[: found.index(running)] if running else found
+    return Choices(found, chosen or _best([one for one in newer if one.can_be_chosen]), running)
+
+
+def _best(newer: Sequence[Choice]) -> Choice | None:
+    """The newest that the gate has no warning of; the newest, if it warns of all."""
+    return next((one for one in newer if not one.decision.warnings), newer[0] if newer else None)
 
 
 def _choices(row: Row, entries: Sequence[ImageDigest]) -> list[Choice]:

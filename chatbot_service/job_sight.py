@@ -8,7 +8,7 @@ from functools import cached_property
 from django.utils import timezone
 
 from chatbot_service import usual
-from chatbot_service.health.runs import Change, Run, runs_between
+from chatbot_service.health.runs import WELL, Change, Run, runs_between
 from chatbot_service.models import HealthTransition, Job, JobState, JobStep, Service, StepState
 from chatbot_service.touching import Held, touching_jobs
 from chatbot_service.usual import Usual
@@ -107,6 +107,11 @@ class JobSight:
         key = _PAUSES[self.job.kind]
         undone = next((step.ended_at for step in self.undos if step.key == key and step.ended_at), None)
         return undone or self.job.ended_at or self.now
+
+    @property
+    def was_well(self) -> bool:
+        """Whether it was seen healthy all the time from a while before the job on."""
+        return bool(self.runs) and all(run.state == WELL for run in self.runs)
 
     @property
     def can_be_cancelled(self) -> bool:

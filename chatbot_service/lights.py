@@ -97,9 +97,9 @@ def host(*, name: str, seen_at: datetime | None, problem: str, now: datetime) ->
     """Whether a host can be worked on; the note says how to get there."""
     start_one = f"Start one that serves it: KG_HOSTS={name}."
     if seen_at is None:
-        return Light(STOP, "No worker yet", f"No worker of {name} has answered yet. {start_one}")
+        return Light(STOP, "No worker yet", f"None has answered so far. {start_one}")
     if now - seen_at > NO_WORKER_AFTER:
-        return Light(STOP, "No worker answers", f"No worker of {name} answers. Jobs wait until one does. {start_one}")
+        return Light(STOP, "No worker answers", f"Jobs wait until one does. {start_one}")
     if problem:
         return Light(STOP, "Cannot be used", problem)
     return Light(OK, "Answers")

@@ -28,6 +28,8 @@ _WORDS = {
 }
 _PLACES = 480
 _MOST_TOLD = 6
+_LAST_TICK = 96
+"""A word that begins farther to the right would stand beyond the line's end."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ def line_of(runs: Sequence[Run], held: Iterable[Held] = (), *, over: str = "24 h
     drawn = coarse(runs, (window.end - window.start) / _PLACES)
     return HealthLine(
         segments=[window.segment(run.start, run.end, _DRAWN.get(run.state, "none")) for run in drawn],
-        marks=[window.mark(one.touch.start, "deploy") for one in held if one.touch.start >= window.start],
-        ticks=window.ticks(),
+        marks=[window.mark(one.touch.start, "deploy") for one in held if window.start <= one.touch.start <= window.end],
+        ticks=[tick for tick in window.ticks() if tick.at < _LAST_TICK],
         label=_label(runs, over),
         note=_note(runs),
     )
@@ -61,7 +63,7 @@ def _note(runs: Sequence[Run]) -> str:
     parts = [f"{found.share:g}{NBSP}%"]
     if found.down:
         parts.append(f"down {duration(found.down)}")
-    if found.failing:
+    elif found.failing:
         parts.append(f"failing {duration(found.failing)}")
     return " · ".join(parts)
 

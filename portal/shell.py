@@ -83,8 +83,7 @@ def _intact(request: HttpRequest, known: _Trail) -> TrustLine:
         return TrustLine("stop", f"Trail broken at {count(known.check['broken_at'])}", url)
     if known.check:
         return TrustLine("ok", f"Trail intact to {count(known.check.get('until', 0))}", url)
-    events = "1 event" if known.events == 1 else f"{count(known.events)} events"
-    return TrustLine("none", f"{events}, trail not checked yet", url)
+    return TrustLine("none", f"Trail at {count(known.events)}, not checked", url)
 
 
 def _answering(request: HttpRequest, hosts: Sequence[Host]) -> TrustLine:
@@ -95,4 +94,6 @@ def _answering(request: HttpRequest, hosts: Sequence[Host]) -> TrustLine:
         return TrustLine("stop", "No host answers", url)
     if well == len(hosts):
         return TrustLine("ok", "1 host answers" if well == 1 else f"{well} hosts answer", url)
-    return TrustLine("stop", f"{well or 'None'} of {len(hosts)} hosts {'answers' if well == 1 else 'answer'}", url)
+    if len(hosts) == 1:
+        return TrustLine("stop", "The host does not answer", url)
+    return TrustLine("stop", f"{well or 'None'} of {len(hosts)} hosts {'answers' if well < 2 else 'answer'}", url)  # noqa: PLR2004 - plural

@@ -14,6 +14,7 @@ from deploy_records.errors import Refused
 from portal.access import needs
 from portal.htmx import STOP_POLLING, wants_fragment
 from portal.pages.asking import asks, told
+from portal.sentences.parts import counted, some
 
 TO_DO = "Adding a service"
 MOST_FILES = 10
@@ -72,7 +73,7 @@ class WishForm(forms.Form):
         label="Watch for, in seconds", initial=30, help_text="How long a job stays responsible after the switch."
     )
     rehearsal = forms.ChoiceField(
-        choices=Rehearsal.choices, label="Rehearse a candidate", widget=forms.RadioSelect, initial=Rehearsal.ISOLATED,
+        choices=Rehearsal.choices, label="Rehearse a candidate", initial=Rehearsal.ISOLATED,
         help_text="On the project's networks it can reach the project's other services, databases too.",
     )  # fmt: skip
     required_env = forms.CharField(
@@ -133,6 +134,7 @@ def choose(request: HttpRequest, pk: int) -> HttpResponse:
         "services": job.result["services"],
         "operable": sum(not one["problems"] for one in job.result["services"]),
         "found": found,
+        "said": _said(job),
         "met": sum(rule["met"] for rule in found["baseline"]) if found else 0,
         "form": form,
         "refusal": refusal,
@@ -156,6 +158,17 @@ def _found(request: HttpRequest, job: Job) -> dict[str, Any] | None:
     asked = request.POST.get("service") or request.GET.get("service", "")
     wanted = next((one for one in there if one["name"] == asked), None)
     return wanted or next((one for one in there if not one["problems"]), there[0] if there else None)
+
+
+def _said(job: Job) -> str:
+    there: list[dict[str, Any]] = job.result["services"]
+    operable = sum(not one["problems"] for one in there)
+    where = job.result["directory"]
+    if not operable:
+        which = "The one service" if len(there) == 1 else f"None of the {counted(len(there))} services"
+        return f"{which} in {where} {'cannot' if len(there) == 1 else 'can'} be managed yet."
+    able = "it" if len(there) == 1 else "all of them" if operable == len(there) else f"{counted(operable)} of them"
+    return f"Found {some(len(there), 'service', 'services')} in {where}; {able} can be managed."
 
 
 def _initial(job: Job, found: dict[str, Any] | None) -> dict[str, Any]:

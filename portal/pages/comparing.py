@@ -22,6 +22,7 @@ class Difference:
 
 
 _NOTHING = SafeString("")
+_SAME_SECONDS = 60
 
 
 def differences(row: Row, choices: Choices) -> Sequence[Difference]:
@@ -58,6 +59,8 @@ def _newer(now: Choice | None, then: Choice) -> SafeString:
     if now is None or now.entry.built_at is None or then.entry.built_at is None:
         return _NOTHING
     apart = then.entry.built_at - now.entry.built_at
+    if abs(apart.total_seconds()) < _SAME_SECONDS:
+        return said("at the same time")
     return said(duration(abs(apart)), " newer" if apart.total_seconds() >= 0 else " older")
 
 

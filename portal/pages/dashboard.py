@@ -1,5 +1,6 @@
 """Is everything as approved, healthy, and could it be rolled back? What needs me?"""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,10 +19,20 @@ from deploy_records.models import ImageDigest
 from portal.access import roles_that_may, signed_in
 from portal.pages.service_rows import shown
 from portal.sentences import dashboard as sentences
-from portal.sentences.parts import counted
+from portal.sentences.parts import counted, listed
 from portal.shell import frame_of
+from portal.templatetags.line import Mark, Segment
 
 MOST_NEEDS = 8
+_EXAMPLE = (
+    (0, 40, "ok"),
+    (40, 41, "fail"),
+    (41, 63, "ok"),
+    (63, 64, "down"),
+    (64, 79.4, "ok"),
+    (79.4, 80.6, "pause"),
+    (80.6, 100, "ok"),
+)
 
 
 @require_GET
@@ -70,7 +81,7 @@ def _others(needs: Sequence[Need]) -> str:
         return ""
     roles = sorted({role.lower() for need in needs for permission in need.permissions for role in roles_that_may(permission)})
     waits = "waits" if len(needs) == 1 else "wait"
-    return f"{counted(len(needs)).capitalize()} more {waits} for somebody else: {' or '.join(roles)}."
+    return f"{counted(len(needs)).capitalize()} more {waits} for somebody else: {listed(roles, ' or ')}."
 
 
 @dataclass(frozen=True)
@@ -87,5 +98,10 @@ def _first_start(request: HttpRequest) -> HttpResponse:
     ]
     answers = any(seen.light.good for seen in hosts)
     registered = ImageDigest.objects.exists()
-    context = {"hosts": hosts, "answers": answers, "done": int(answers), "registered": registered, "now": now}
+    example = {
+        "digest": f"sha256:{hashlib.sha256(b'an example').hexdigest()}",
+        "segments": [Segment(*part) for part in _EXAMPLE],
+        "marks": [Mark(80, "deploy")],
+    }
+    context = {"hosts": hosts, "answers": answers, "done": int(answers), "registered": registered, "example": example}
     return render(request, "dashboard/first_start.html", context)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from chatbot_service import lights
+from chatbot_service import lights, usual
 from chatbot_service.job_sight import ENDED_BADLY, JobSight
 from chatbot_service.models import JobState, Kind
+from deploy_records.models import LedgerState
 from portal.health_lines import HealthLine, line_of
 from portal.sentences.parts import said
 from portal.templatetags.digest import short
@@ -19,6 +20,8 @@ from portal.templatetags.moments import duration
 
 _NEAR = 9.0
 """Ticks closer than this many percent would be written over each other."""
+_LAST = 90.0
+"""A word that begins farther to the right would stand beyond the panel."""
 _OF_A_CONTAINER = frozenset({Kind.UPGRADE, Kind.ROLLBACK, Kind.START, Kind.STOP, Kind.RESTART})
 
 
@@ -43,17 +46,42 @@ class Todo:
 
 
 @dataclass(frozen=True)
+class WayBack:
+    """If a change that succeeded turns out badly."""
+
+    digest: str
+    ready: bool
+    seconds: float | None
+    host: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Cards:
     meanwhile: Meanwhile | None
     proof: Sequence[ProofRow]
     proof_title: str
     todos: Sequence[Todo]
+    way_back: WayBack | None
 
 
 def cards_of(sight: JobSight) -> Cards:
     proof = _proof(sight)
     title = "Proof after the undo" if sight.proved_back or sight.job.state in ENDED_BADLY else "Proof"
-    return Cards(_meanwhile(sight), proof, title, _todos(sight))
+    return Cards(_meanwhile(sight), proof, title, _todos(sight), _way_back(sight))
+
+
+def _way_back(sight: JobSight) -> WayBack | None:
+    job, service = sight.job, sight.service
+    before = sight.entries.get(job.from_digest)
+    if service is None or before is None or job.state != JobState.SUCCEEDED or job.kind != Kind.UPGRADE or not sight.is_last:
+        return None
+    if before.state != LedgerState.KNOWN_GOOD:
+        return None
+    times = usual.rollback_times()
+    seconds = times.get(service.pk, times.get(0))
+    url = reverse("service-rollback", args=[service.pk])
+    return WayBack(before.digest, service.previous_local is not False, seconds, job.host.name, url)
 
 
 def _meanwhile(sight: JobSight) -> Meanwhile | None:
@@ -71,7 +99,7 @@ def _meanwhile(sight: JobSight) -> Meanwhile | None:
         word=word,
         before=sight.from_digest,
         now=service.seen_digest,
-        pause=duration(sight.pause) if sight.pause is not None else "",
+        pause="" if sight.pause is None or sight.job.state == JobState.STUCK else duration(sight.pause),
     )
 
 
@@ -89,10 +117,14 @@ def _ticks(sight: JobSight, window: Window) -> list[Tick]:
         own.append(Tick(window.place(switched), "switch" if sight.job.kind != Kind.STOP else "stop"))
     kept: list[Tick] = []
     for tick in own:
-        if all(abs(tick.at - other.at) > _NEAR for other in kept):
+        if tick.at < _LAST and all(abs(tick.at - other.at) > _NEAR for other in kept):
             kept.append(tick)
     start = Tick(0, f"{window.start.astimezone(UTC):%H:%M}")
-    others = [tick for tick in (start, *window.ticks()) if all(abs(tick.at - other.at) > _NEAR * 1.5 for other in kept)]
+    others = [
+        tick
+        for tick in (start, *window.ticks())
+        if tick.at < _LAST and all(abs(tick.at - other.at) > _NEAR * 1.5 for other in kept)
+    ]
     apart: list[Tick] = []
     for tick in others:
         if not apart or tick.at - apart[-1].at > _NEAR * 1.5:
@@ -103,6 +135,8 @@ def _ticks(sight: JobSight, window: Window) -> list[Tick]:
 def _condition(sight: JobSight) -> tuple[str, str]:
     """Now while the job runs; once it has ended, how it was."""
     service = sight.service
+    if sight.job.state == JobState.STUCK:
+        return "stop", "Not proved"
     if service is not None and sight.job.is_active:
         on_purpose = sight.runs[-1].state == "stopped"
         light = lights.health(

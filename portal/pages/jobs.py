@@ -120,13 +120,14 @@ def _context(request: HttpRequest, sight: JobSight) -> dict[str, Any]:
         "cards": cards,
         "may_cancel": may_cancel,
         "may_repeat": may_repeat,
+        "may_roll_back": holds(request.user, "chatbot_service.rollback_service"),
         "todos": [todo for todo in cards.todos if not todo.permission or holds(request.user, todo.permission)],
         "all_the_same": all(row.same for row in cards.proof),
         "from_tag": _tag(sight, sight.from_digest),
         "to_tag": _tag(sight, sight.job.target_digest),
         "result_entry": sight.entries.get(str(sight.job.result.get("digest", ""))),
         "said_mark": _mark(answer),
-        "acts_mark": f"{may_cancel:d}{may_repeat:d}",
+        "acts_mark": f"{may_cancel:d}{may_repeat:d}{cards.way_back is not None:d}",
     }
 
 
@@ -147,10 +148,11 @@ def _mark(answer: Answer) -> str:
 
 def _step(sight: JobSight, row: JobStep, *, all_output: bool) -> ShownStep:
     is_open = row.state in {StepState.RUNNING, StepState.FAILED} or all_output
+    state = _state(sight, row)
     return ShownStep(
         row=row,
-        state=_state(sight, row),
-        usual=None if row.is_undo else sight.usual.of(row.key),
+        state=state,
+        usual=None if row.is_undo or state == StepState.SKIPPED else sight.usual.of(row.key),
         undo=f"{row.undo_name}" if sight.job.is_active and not row.is_undo else "",
         output=row.output if is_open else "",
         note=row.error if row.state == StepState.FAILED else "",

@@ -70,6 +70,7 @@ def read(row: Row, person: Person) -> dict[str, Any]:
         "deeds": deeds(row, person),
         "host_light": host_light(row),
         "usual_seconds": row.rollback_seconds,
+        "data_paths": [path.removeprefix(f"{service.project_dir}/") for path in service.data_paths],
     }
 
 

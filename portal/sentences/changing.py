@@ -13,8 +13,10 @@ from portal.templatetags.moments import duration
 def upgrade_answer(row: Row, choices: Choices, plan: Plan) -> Answer:
     chosen = choices.chosen
     if chosen is None:
-        others = said(" Register one, or have a candidate approved.")
-        return Answer("none", said("No other digest of ", row.service.repository, " may run here now.", others))
+        if choices.any_can_be_chosen:
+            return Answer("none", said("No newer digest may run here now. Older ones may; choose one to see what would change."))
+        what = said("No other digest of ", row.service.repository, " may run here now.")
+        return Answer("none", said(what, " Register one, or have a candidate approved."))
     if not chosen.decision.allowed:
         page = reverse("digest", args=[chosen.entry.pk])
         why = " ".join(rule.why for rule in chosen.decision.refusals)

@@ -35,7 +35,8 @@ def _sentences(rows: Sequence[Row]) -> SafeString:
         return said(whole, " ", approved, ", ", _is(number), " ", healthy, " and ", back, ".")
     first = _healthy(rows)
     others = [*_not_approved(rows), *_no_way_back(rows)]
-    return said(first, " ", sentence(listed(others, ", and ")), ".") if others else first
+    joined = listed(others, ", and " if len(others) == 2 else " and ")  # noqa: PLR2004 - two clauses take a comma
+    return said(first, " ", sentence(joined), ".") if others else first
 
 
 def _healthy(rows: Sequence[Row]) -> SafeString:
@@ -43,17 +44,34 @@ def _healthy(rows: Sequence[Row]) -> SafeString:
     if well == number:
         whole = f"All {counted(number)} services are" if number > 1 else "The one service is"
         return said(whole, " ", claim("healthy", _shown("healthy")), ".")
-    ill = _count(row.health.tone in {lights.STOP, lights.WARN} for row in rows)
+    if number == 1:
+        return said("The one service ", _other_states(rows, "is"), ".")
+    if not well:
+        none = said("None of ", counted(number), " services is known to be healthy: ")
+        return said(none, _other_states(rows, ""), ".")
+    some_well = said(counted(well), f" of {counted(number)} services {_is(well)} ", claim("healthy", _shown("healthy")))
+    return said(sentence(some_well), "; ", _other_states(rows, ""), ".")
+
+
+_STATES = (
+    (("Down", "Unhealthy"), "not healthy", True),
+    (("Not watched",), "not watched", True),
+    (("No healthcheck",), "without a healthcheck", True),
+    (("Stopped", "Paused"), "stopped on purpose", False),
+    (("Starting",), "starting", False),
+    (("Not seen yet",), "not seen yet", False),
+)
+
+
+def _other_states(rows: Sequence[Row], verb: str) -> SafeString:
+    """`one is not healthy and two are stopped on purpose`. `verb`: for the one service there is."""
     parts: list[SafeString] = []
-    if ill:
-        words = f"{counted(ill)} of {some(number, 'service', 'services')} {_is(ill)} not healthy"
-        parts.append(strong(claim(words if number > 1 else "the one service is not healthy", _shown("not-healthy"))))
-    for tone, words in ((lights.OFF, "stopped on purpose"), (lights.RUN, "starting"), (lights.NONE, "not seen yet")):
-        found = _count(row.health.tone == tone for row in rows)
+    for lights_so, words, loud in _STATES:
+        found = _count(row.health.word in lights_so for row in rows)
         if found:
-            subject = some(found, "service", "services") if number > 1 else "the one service"
-            parts.append(said(subject, f" {_is(found)} ", claim(words, _shown("not-healthy"))))
-    return said(sentence(listed(parts)), ".")
+            link = claim(f"{verb or f'{counted(found)} {_is(found)}'} {words}", _shown("not-healthy"))
+            parts.append(strong(link) if loud else link)
+    return listed(parts)
 
 
 def _not_approved(rows: Sequence[Row]) -> list[SafeString]:

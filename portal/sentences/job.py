@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from chatbot_service import lights
 from chatbot_service.foreign_text import one_line
 from chatbot_service.job_sight import JobSight
-from chatbot_service.models import Job, JobState, Kind
+from chatbot_service.models import Job, JobState, JobStep, Kind
 from portal.sentences.parts import Answer, claim, said, some, strong
 from portal.templatetags.digest import hexes, short
 from portal.templatetags.moments import duration, exact
@@ -39,6 +39,24 @@ _DOING_ALONE = {
     "register": "Registering what runs",
     "resolve": "Asking the registry",
 }
+IN_STEP = {
+    "gate": "at the gate",
+    "choose": "at the gate",
+    "image": "while fetching the image",
+    "verify": "in the verification",
+    "rehearse": "in rehearsal",
+    "pin": "while writing the pin",
+    "switch": "in the switch",
+    "serving": "while waiting until it served",
+    "smoke": "in the smoke tests",
+    "prove": "in the proof",
+    "record": "while recording the deployment",
+    "watch": "in the watch",
+    "deprecate": "while deprecating the faulty digest",
+    "look": "while looking at what runs",
+    "stop": "while stopping it",
+    "start": "while starting it",
+}
 NOUN = {
     Kind.UPGRADE: "upgrade", Kind.ROLLBACK: "rollback", Kind.START: "start", Kind.STOP: "stop", Kind.RESTART: "restart",
     Kind.INSPECT: "reading", Kind.ADOPT: "taking it under management", Kind.RESOLVE: "registration",
@@ -61,13 +79,19 @@ def _sub(sight: JobSight) -> SafeString:
     if job.is_active:
         parts.append(said("Asked for at ", exact(job.created_at, "time"), " UTC by ", by, "."))
     else:
-        parts.append(said(exact(job.created_at), ", ", duration(sight.took), ", by ", by, "."))
+        parts.append(said(duration(sight.took), _of_which(sight), ", ", exact(job.created_at), ", by ", by, "."))
     if job.cancel_asked_by and job.is_active:
         who, when = job.cancel_asked_by.get_username(), exact(job.cancel_asked_at, "time")
         parts.append(said(" ", who, " asked to cancel at ", when, "."))
     if job.reason:
         parts.append(said(" Reason: “", one_line(job.reason, 300), "”."))
     return said(*parts)
+
+
+def _of_which(sight: JobSight) -> str:
+    if sight.job.state == JobState.SUCCEEDED and sight.pause:
+        return f", of which the service paused {duration(sight.pause)} at most"
+    return ""
 
 
 def _stopped(words: str) -> str:
@@ -191,10 +215,14 @@ def _resolved(sight: JobSight) -> SafeString:
 def _failed(sight: JobSight) -> SafeString:
     noun = NOUN[Kind(sight.job.kind)]
     step = sight.failed
-    where = said(" in ", claim(step.name[:1].lower() + step.name[1:], f"#step-{step.pk}")) if step else said("")
+    where = said(" ", claim(_in_step(step), f"#step-{step.pk}")) if step else said("")
     if sight.service is None or not any(one.touches for one in sight.planned):
         return said("The ", noun, " failed", where, ". Nothing was changed.")
     return said("The ", noun, " failed", where, " and was undone. ", _as_before(sight))
+
+
+def _in_step(step: JobStep) -> str:
+    return IN_STEP.get(step.key, f"in “{step.name}”")
 
 
 def _cancelled(sight: JobSight) -> SafeString:
@@ -209,7 +237,7 @@ def _as_before(sight: JobSight) -> SafeString:
     """What did not happen is worth more than what did."""
     runs = said(": it runs ", _digest(sight, sight.from_digest), ", as before.") if sight.from_digest else said(".")
     if not sight.touched:
-        return said(strong("The service was not touched"), runs)
+        return said(strong("The service never stopped" if sight.was_well else "The service was not touched"), runs)
     if sight.pause is None:
         return said("What was there before is there again.")
     if not sight.pause:

@@ -9,7 +9,7 @@ from chatbot_service import lights
 from chatbot_service.board import Row
 from deploy_records.models import Approval
 from portal.sentences.parts import Answer, claim, counted, listed, said, sentence, strong
-from portal.templatetags.digest import hexes, short
+from portal.templatetags.digest import hexes
 from portal.templatetags.moments import age, ago
 
 
@@ -76,7 +76,7 @@ def _authority(row: Row, approvals: Sequence[Approval]) -> SafeString:
 
 def _way_back(row: Row) -> SafeString:
     if row.rollback.good and row.target is not None:
-        return said(", and it ", claim("can be rolled back", "#t-r"), " to ", short(row.target.digest))
+        return said(", and it ", claim("can be rolled back", "#t-r"))
     if row.rollback.tone == lights.WARN:
         return said(", and it ", strong(claim("could not be rolled back", "#t-r")))
     return said(". There is ", claim("nothing to roll back to yet", "#t-r")) if row.target is None else said("")

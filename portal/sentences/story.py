@@ -29,6 +29,13 @@ _PAST = {
     "stop": "it was stopped",
     "start": "it was started",
 }
+_PUT_BACK = {
+    "rehearse": "the rehearsal was removed",
+    "pin": "the old pin is back",
+    "switch": "the old container is back",
+    "record": "the old digest is on record again",
+    "stop": "it was started again",
+}
 SWEEP_SECONDS = 15
 
 
@@ -70,15 +77,17 @@ def _listed(steps: Sequence[JobStep]) -> SafeString:
 
 
 def _undone(undos: Sequence[JobStep], *, touched: bool) -> SafeString:
-    names = listed([step.name[:1].lower() + step.name[1:] for step in undos if step.state == StepState.DONE])
+    done = [step for step in undos if step.state == StepState.DONE]
+    names = listed([_PUT_BACK.get(step.key, f"“{step.name}” was done") for step in done])
     not_pinned = "" if touched else " The pin had not been written."
-    return said("Undone: ", names or "nothing yet", ".", not_pinned)
+    return said("Undone: ", names, ".", not_pinned) if done else said("Nothing could be undone.")
 
 
 def _end(sight: JobSight) -> tuple[str, SafeString]:
     broken = [step for step in sight.undos if step.state == StepState.FAILED]
     if broken:
-        return "stop", said(strong("Not everything could be undone"), ": ", _full(one_line(broken[0].error, 200)))
+        why = said(": ", _full(one_line(broken[0].error, 200))) if broken[0].error else said(".")
+        return "stop", said(strong("Not everything could be undone"), why)
     if sight.job.state == JobState.STUCK:
         return "stop", said(strong("It ended without having been undone."))
     if sight.proved_back and sight.from_digest:
