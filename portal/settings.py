@@ -100,8 +100,18 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.redis("REDIS_URL", f"redis+socket://{STATE_DIR / 'broker.sock'}")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker for as long as it takes
 # Far longer than any job: a task redelivered while it runs would wake a second worker for nothing.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 86400, "socket_timeout": 20, "socket_connect_timeout": 3}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 86400,
+    "socket_timeout": 20,
+    "socket_connect_timeout": 3,
+    # A request does not wait for a broker that is down: the sweep publishes the job later.
+    "max_retries": 0,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False

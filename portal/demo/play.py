@@ -84,7 +84,7 @@ def _register_and_approve(demo: Demo, number: str, digest: str) -> ImageDigest:
     if _wait(job) != JobState.SUCCEEDED:
         raise Broken(f"Registering build {number} failed: {job.error}")
     entry = lookup.get(project.repository(), digest)
-    if entry.state == LedgerState.CANDIDATE:
+    if entry.state == LedgerState.CANDIDATE:  # not so when the demo was played before
         ledger.approve(entry, demo.people.release_manager, "demo", address="shell")
     demo.write(f"  build {number}: {digest[:19]}… registered by operator, approved by release-manager")
     return entry
@@ -116,8 +116,11 @@ def _adopt(demo: Demo, entry: ImageDigest) -> Service:
 
 def _back_to_build_1(demo: Demo, service: Service, entry: ImageDigest) -> Service:
     """The demo was played before, up to somewhere."""
-    if service.seen_digest != entry.digest:
-        _job(demo, "Back to where the demo begins", lambda: dispatch.rollback(service, entry.digest, demo.operator))
+    if service.seen_digest == entry.digest:
+        return service
+    ran_well = entry.state == LedgerState.KNOWN_GOOD
+    bring = dispatch.rollback if ran_well else dispatch.upgrade
+    _job(demo, "Back to where the demo begins", lambda: bring(service, entry.digest, demo.operator))
     return service
 
 
