@@ -51,8 +51,11 @@ start_own() {
   local log=$STATE/log/dockerd.log
   say "Docker Engine: starting dockerd, log in $log"
   mount_cgroups
+  # A session of its own, sudo included: Ctrl-C in this terminal is not meant for it.
+  local launch=(setsid)
+  [ "$(id -u)" = 0 ] || launch+=(sudo -n)
   # live-restore: containers survive the end of the engine itself.
-  as_root setsid dockerd --live-restore --group "$(id -gn)" </dev/null >>"$log" 2>&1 &
+  "${launch[@]}" dockerd --live-restore --group "$(id -gn)" </dev/null >>"$log" 2>&1 &
   wait_for_answer $! && return
   without "dockerd does not start here ($(why_not "$log"))" \
     "use a machine or container that may run it (root with CAP_SYS_ADMIN and CAP_NET_ADMIN), or set DOCKER_HOST to an engine elsewhere"
