@@ -97,7 +97,7 @@ def enough_approvals(case: Case) -> RuleResult:
         return RuleResult(rule, True, f"Approved by {_listed([yes.by for yes in counted])}.")
     why = f"It has {len(counted) or 'no'} valid of {case.needed}." if case.needed > 1 else "No approval is in force."
     if case.state in {"deprecated", "revoked"}:
-        return RuleResult(rule, False, " ".join([why, *flaws]), "")
+        return RuleResult(rule, False, " ".join([why, *flaws]), "First its state has to allow it; see above.")
     missing = case.needed - len(counted)
     who = "A release manager who did not register it approves" if missing == 1 else f"{missing} release managers approve"
     return RuleResult(rule, False, " ".join([why, *flaws]), f"{who} it.")
