@@ -23,9 +23,9 @@ def touching_jobs(services: Iterable[int], since: datetime) -> dict[int, list[He
     """By service, oldest first: the jobs that touched it and had not ended before `since`."""
     first_touch = Min("steps__started_at", filter=Q(steps__touches=True))
     still = Q(ended_at__gte=since) | Q(ended_at=None)
-    jobs = Job.objects.filter(still, service__in=services, started_at__isnull=False).annotate(touched=first_touch)
+    jobs = Job.objects.filter(still, service__in=services, started_at__isnull=False).select_related("by")
     found: dict[int, list[Held]] = defaultdict(list)
-    for job in jobs.order_by("created_at", "id"):
+    for job in jobs.annotate(touched=first_touch).order_by("created_at", "id"):
         touched: datetime | None = job.touched  # type: ignore[attr-defined]  # annotated above
         if job.service_id is not None and touched is not None:
             found[job.service_id].append(Held(job, Touch(touched, job.ended_at)))

@@ -1,0 +1,78 @@
+"""Every address: closed to strangers, closed to those without the permission, and both leave a trace."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from portal.access import ROLES
+from portal.urls import urlpatterns
+from tests.factories import person
+from tests.portal.looking import last_refusal, window
+
+PATTERNS = [pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)]
+OPEN = {"sign-in", "sign-out"}
+"""Django's own views: one is for strangers, the other does nothing for them."""
+VALUES = {"pk": 1, "sequence": 1, "kind": "restart"}
+KNOWN = {permission for granted in ROLES.values() for permission in granted}
+
+
+def name_of(pattern: URLPattern) -> str:
+    return pattern.name or str(pattern.pattern)
+
+
+def address_of(pattern: URLPattern) -> str:
+    names = pattern.pattern.regex.groupindex
+    return reverse(pattern.name or "", kwargs={name: VALUES[name] for name in names})
+
+
+CLOSED = [pattern for pattern in PATTERNS if pattern.name not in OPEN]
+WITH_PERMISSION = [pattern for pattern in CLOSED if getattr(pattern.callback, "permission", "")]
+
+
+def test_the_portal_has_no_addresses_beside_this_list() -> None:
+    assert len(PATTERNS) == len(urlpatterns)
+    assert len({pattern.name for pattern in PATTERNS}) == len(PATTERNS)
+
+
+@pytest.mark.parametrize("pattern", CLOSED, ids=name_of)
+def test_every_view_says_what_it_takes(pattern: URLPattern) -> None:
+    assert hasattr(pattern.callback, "permission")
+    assert pattern.callback.permission in KNOWN | {""}
+
+
+@pytest.mark.parametrize("pattern", CLOSED, ids=name_of)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_stranger_is_sent_to_sign_in(pattern: URLPattern, method: str, client: Client, db: None) -> None:
+    answer = getattr(client, method)(address_of(pattern))
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/sign-in/?next=")
+
+
+@pytest.mark.parametrize("pattern", WITH_PERMISSION, ids=name_of)
+def test_a_person_without_the_permission_is_refused_and_that_is_on_record(pattern: URLPattern, nobody: User) -> None:
+    address = address_of(pattern)
+    for method in ("GET", "POST"):
+        answer = window(nobody).generic(method, address)
+        if answer.status_code == 405:
+            continue
+        assert answer.status_code == 403, method
+        event = last_refusal()
+        assert event.actor == "nils"
+        assert event.object_name == f"{method} {address}"
+        assert event.changes["correlation"] in answer.content.decode()
+
+
+def test_each_role_reaches_exactly_what_it_is_granted(db: None) -> None:
+    for role, granted in ROLES.items():
+        client = window(person(role))
+        for pattern in WITH_PERMISSION:
+            answer = client.get(address_of(pattern))
+            if answer.status_code == 405:
+                continue
+            assert (answer.status_code == 403) == (pattern.callback.permission not in granted), (role, pattern.name)
+
+
+def test_an_address_that_is_not_there_tells_a_stranger_nothing(client: Client, db: None) -> None:
+    assert client.get("/services/999999/").status_code == 302
+    assert client.get("/no-such-page/").status_code in {302, 404}
