@@ -124,7 +124,7 @@ def _add(text: str, events: Events, place: int, keys: list[str], reference: str)
         return _Edit(at, at, written, _spliced(events, place + 1, place + 1, _path_signatures(keys, reference)))
     indent = " " * _column(events[entries[0].key])
     last = entries[-1].last
-    at = _after_line(text, events[last])
+    at = _after_line(text, _last_written(events, last))
     lead = "" if text[:at].endswith("\n") else _newline(text)
     expected = _spliced(events, last + 1, last + 1, _path_signatures(keys, reference))
     return _Edit(at, at, lead + _block(text, keys, reference, indent), expected)
@@ -167,6 +167,13 @@ def _key(name: str) -> str:
 
 def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
+
+
+def _last_written(events: Events, at: int) -> ev.Event:
+    """The event whose text ends the value; a block's own end stands nowhere in the text."""
+    while isinstance(events[at], ev.CollectionEndEvent) and _start(events[at]) == _end(events[at]):
+        at -= 1
+    return events[at]
 
 
 def _after_line(text: str, event: ev.Event) -> int:
