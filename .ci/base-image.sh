@@ -55,7 +55,8 @@ main() {
   tree=$(as_root mktemp -d "${TMPDIR:-/tmp}/$IMAGE.XXXXXX")
   trap "as_root rm -rf --one-file-system '$tree'" EXIT
   as_root chmod 755 "$tree"
-  { bootstrap "$tree/root" && trust_extra_ca "$tree/root" && import "$tree/root"; } ||
+  # Once more where a download failed: what is there already is not fetched again.
+  { { bootstrap "$tree/root" || bootstrap "$tree/root"; } && trust_extra_ca "$tree/root" && import "$tree/root"; } ||
     give_up "The base image could not be made." "see the last lines above and $LOG" \
       "check that the package mirror is reachable, then run this again."
 }
