@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -285,13 +286,19 @@ class DockerEngine:
 
     def _new_client(self) -> docker.APIClient:
         try:
+            if self._is_local:
+                _try(self.url.removeprefix("unix://"))
             tls = docker.utils.kwargs_from_env().get("tls", False)
             client = docker.APIClient(base_url=self.url, version="auto", timeout=self._timeout, tls=tls)
         except _FOREIGN as error:
-            raise no_engine(self.url, str(error)) from error
+            raise no_engine(self.url, repr(error)) from error
         if tuple(int(part) for part in client.api_version.split(".")) < _OLDEST_API:
             raise too_old(self.url, client.api_version)
         return client
+
+    def close(self) -> None:
+        if self._connected is not None:
+            self._connected.close()
 
     def _ask(
         self, method: str, path: str, *, silent_for: float, **request: Any
@@ -317,6 +324,13 @@ class DockerEngine:
             raise Broken(f"The engine could not {doing}: {one_line(_explained(error))}") from error
         except _FOREIGN as error:
             raise Broken(f"The engine at {self.url} does not answer, so it could not {doing}: {one_line(str(error))}") from error
+
+
+def _try(socket_path: str) -> None:
+    """Says plainly why a socket cannot be used; docker-py wraps it in words, and leaves its own socket open."""
+    with socket.socket(socket.AF_UNIX) as plug:
+        plug.settimeout(5)
+        plug.connect(socket_path)
 
 
 def _explained(error: docker.errors.APIError) -> str:

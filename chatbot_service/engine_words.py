@@ -8,7 +8,7 @@ from deploy_records.errors import Broken, Refused
 
 
 def no_engine(url: str, message: str) -> Exception:
-    """From what the first connection failed with."""
+    """`message`: the error of the first connection, with its type's name."""
     if "FileNotFoundError" in message or "refused" in message.lower():
         return Refused(
             f"No Docker Engine answers at {url}. Install Docker Engine 20.10 or newer and start it "
