@@ -53,5 +53,5 @@ def asking(start: Start, api: ModelApi) -> Chatbot:
     """With a key, asking `api`; quick retries."""
     return start(
         OPENROUTER_API_KEY="sk-or-a-secret", OPENROUTER_BASE_URL=api.url, OPENROUTER_MODEL="some/model",
-        REQUEST_TIMEOUT_SECONDS="0.5", MAX_RETRIES="2", RETRY_BACKOFF_SECONDS="0.1",
+        REQUEST_TIMEOUT_SECONDS="1", MAX_RETRIES="2", RETRY_BACKOFF_SECONDS="0.1",
     )  # fmt: skip

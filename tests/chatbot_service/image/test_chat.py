@@ -41,7 +41,9 @@ def test_the_model_is_asked_with_key_model_and_conversation(asking: Chatbot, api
 def test_the_answer_arrives_while_the_model_still_writes(asking: Chatbot, api: ModelApi) -> None:
     def slowly(handler: Any) -> None:
         model_api.streams("first", end=False)(handler)
-        time.sleep(0.4)
+        for _ in range(10):
+            time.sleep(0.2)
+            handler.wfile.write(b": still thinking\n\n")
         handler.wfile.write(b"data: [DONE]\n\n")
 
     api.script = [slowly]
@@ -50,7 +52,7 @@ def test_the_answer_arrives_while_the_model_still_writes(asking: Chatbot, api: M
     begun = time.monotonic()
     response = connection.getresponse()
     assert json.loads(response.readline()) == {"text": "first"}
-    assert time.monotonic() - begun < 0.35
+    assert time.monotonic() - begun < 1.5
     response.read()
     connection.close()
 
@@ -95,11 +97,11 @@ def test_a_redirect_is_not_followed_as_the_key_would_go_along(asking: Chatbot, a
 
 
 def test_silence_ends_after_the_timeout(asking: Chatbot, api: ModelApi) -> None:
-    api.script = [model_api.waits(1.5)]
+    api.script = [model_api.waits(2.5)]
     begun = time.monotonic()
     lines = asking.ask("POST", "/chat", question()).lines
-    assert lines[-2] == {"error": "The model API did not answer within 0.5 s."}
-    assert time.monotonic() - begun < 5
+    assert lines[-2] == {"error": "The model API did not answer within 1 s."}
+    assert time.monotonic() - begun < 8
 
 
 def test_an_api_that_is_not_there_is_told(start: Start) -> None:
@@ -111,7 +113,7 @@ def test_an_api_that_is_not_there_is_told(start: Start) -> None:
 def test_an_answer_cut_off_in_the_middle_is_told(asking: Chatbot, api: ModelApi) -> None:
     def cut(handler: Any) -> None:
         model_api.streams("half an ans", end=False)(handler)
-        time.sleep(1.0)
+        time.sleep(2.0)
 
     api.script = [cut]
     lines = asking.ask("POST", "/chat", question()).lines

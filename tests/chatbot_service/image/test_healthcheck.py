@@ -43,7 +43,7 @@ def server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 def test_a_service_that_is_well_passes_quickly(bot: Chatbot) -> None:
     code, printed, seconds = check(bot.port)
     assert (code, printed) == (0, "healthy")
-    assert seconds < 0.5
+    assert seconds < 1.0  # 10 ms on an idle machine
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", ""])  # noqa: S104  as the image sets it

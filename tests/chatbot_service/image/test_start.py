@@ -105,12 +105,12 @@ def test_a_folder_of_somebody_else_is_told_and_does_not_end_the_service(start: S
 def test_it_answers_soon_after_its_start(start: Start) -> None:
     begun = time.monotonic()
     start().ask("GET", "/health")
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 2.0  # 20 ms on an idle machine
 
 
 def test_sigterm_ends_it_at_once(bot: Chatbot) -> None:
     bot.ask("GET", "/health")
-    assert bot.stop() < 0.5
+    assert bot.stop() < 1.0
     assert bot.process.returncode == 0
     assert "INFO stopped\n" in bot.said
 
