@@ -12,6 +12,8 @@ from chatbot_service.models import ACTIVE, HealthTransition, Job, Service
 from deploy_records import audit, deployments, lookup
 
 SERVED = "its own healthcheck passed three times in a row"
+LONGEST_WITHOUT_A_LOOK = timedelta(seconds=90)
+"""The watcher says every 30 s that it is there."""
 DOCKER_CATCHES_UP = timedelta(minutes=5)
 HEALTH_OF = {"healthy": "healthy", "unhealthy": "unhealthy", "starting": "starting"}
 
@@ -81,6 +83,7 @@ def note(service_id: int, seen: Sight, *, by_job: bool = False, at: datetime | N
             fields["drift_since"] = moment if drift else None
             _tell_of_drift(service, drift)
         Service.objects.filter(pk=service.pk).update(**fields)
+        _note_gap(service, moment)
         _note_transition(service, condition, seen, moment, by_job=by_job or busy)
         if condition == "healthy" and deployed and deployed.entry.digest == seen.digest and not busy:
             _note_healthy(service, seen)
@@ -92,6 +95,16 @@ def _condition(service: Service, seen: Sight) -> str:
         return seen.condition
     last = Job.objects.filter(service=service, kind__in=("stop", "start", "restart", "upgrade", "rollback")).first()
     return "stopped" if last is not None and last.kind == "stop" and last.state in {"running", "succeeded"} else "down"
+
+
+def _note_gap(service: Service, moment: datetime) -> None:
+    """While nobody looked, nobody knows: a watcher that was away leaves unknown, not what it saw last."""
+    if service.seen_at is None or moment - service.seen_at < LONGEST_WITHOUT_A_LOOK:
+        return
+    last = HealthTransition.objects.filter(service=service).first()
+    if last is not None and last.state != "unknown":
+        words = "nobody looked"
+        HealthTransition.objects.create(service=service, at=max(service.seen_at, last.at), state="unknown", note=words)
 
 
 def _note_transition(service: Service, condition: str, seen: Sight, moment: datetime, *, by_job: bool) -> None:

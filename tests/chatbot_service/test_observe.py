@@ -63,6 +63,23 @@ def test_a_time_in_which_nobody_could_look_is_unknown(service: Service) -> None:
     assert not service.drift
 
 
+def test_a_watcher_that_was_away_leaves_a_gap_and_not_what_it_saw_last(service: Service) -> None:
+    Service.objects.update(seen_at=timezone.now() - timedelta(minutes=10))
+    observe.note(service.pk, sight(service))
+    assert states(service) == ["healthy", "unknown", "healthy"]
+    observe.note(service.pk, sight(service))
+    assert states(service) == ["healthy", "unknown", "healthy"]
+
+
+def test_a_service_that_a_job_saw_serve_is_not_starting_again_until_docker_says_so(service: Service) -> None:
+    observe.note(service.pk, sight(service, health="starting"))
+    observe.served(service, service.seen_digest)
+    observe.note(service.pk, sight(service, health="starting"))
+    assert states(service) == ["healthy", "starting", "healthy"]
+    observe.note(service.pk, sight(service, health="unhealthy"))
+    assert states(service)[-1] == "unhealthy"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -5,6 +5,8 @@ Exit code: 0 succeeded (or started, without --wait), 1 failed and undone, 2 refu
 
 import sys
 import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -20,6 +22,7 @@ from deploy_records.rules.digest import shown
 EXIT = {JobState.SUCCEEDED: 0, JobState.FAILED: 1, JobState.CANCELLED: 1, JobState.REFUSED: 2, JobState.STUCK: 3}
 REFUSED = 2
 POLL_SECONDS = 0.2
+WORTH_SAYING = timedelta(seconds=1)
 MARK = {StepState.DONE: "✓", StepState.FAILED: "×"}
 
 
@@ -79,14 +82,15 @@ def _service(text: str) -> Service:
             raise Invalid(f"Several hosts have a service {shown(name)}. Say which: {name}@HOST.")
 
 
-def follow(job: Job, write: Any) -> JobState:
-    """Prints each step once when it has ended, until the job has; the final state."""
+def follow(job: Job, write: Callable[[str], object]) -> JobState:
+    """Prints each step when it has ended, and which one runs if that takes longer, until the job ends; its state."""
     told: set[tuple[int, str]] = set()
     while True:
         job.refresh_from_db()
         over = not job.is_active
-        for step in job.steps.exclude(state__in=(StepState.WAITING, StepState.RUNNING)):
-            if (step.pk, step.state) not in told:
+        for step in job.steps.exclude(state=StepState.WAITING):
+            is_news = step.state != StepState.RUNNING or _takes_long(step)
+            if is_news and (step.pk, step.state) not in told:
                 told.add((step.pk, step.state))
                 write(step_line(step))
         if over:
@@ -95,7 +99,13 @@ def follow(job: Job, write: Any) -> JobState:
         time.sleep(POLL_SECONDS)
 
 
+def _takes_long(step: JobStep) -> bool:
+    return step.took is not None and step.took > WORTH_SAYING
+
+
 def step_line(step: JobStep) -> str:
+    if step.state == StepState.RUNNING:
+        return f"  … {step.name}"
     words = step.error or step.note
     mark = "↩" if step.is_undo and step.state == StepState.DONE else MARK.get(StepState(step.state), "·")
     return f"  {mark} {step.name:<44} {_seconds(step.took):>8}  {words}"
