@@ -51,11 +51,10 @@ def for_upgrade(row: Row, asked: str = "") -> Choices:
     """Newest first. `asked`: the digest somebody wants to look at; without it the newest that may be deployed and is
     newer than what runs.
     """
-    known = ImageDigest.objects.filter(repository=row.service.repository).prefetch_related("platforms")
-    newest = list(known.exclude(state__in=_OUT_OF_USE)[:MOST])
-    wanted = {asked, row.service.seen_digest} - {""} - {entry.digest for entry in newest}
-    extra = list(known.filter(digest__in=wanted)) if wanted else []
-    found = _choices(row, sorted([*newest, *extra], key=lambda entry: (entry.registered_at, entry.pk), reverse=True))
+    known = ImageDigest.objects.filter(repository=row.service.repository)
+    newest = known.exclude(state__in=_OUT_OF_USE).values("pk")[:MOST]
+    shown = Q(pk__in=newest) | Q(digest__in={asked, row.service.seen_digest} - {""})
+    found = _choices(row, list(known.filter(shown).prefetch_related("platforms")))
     running = next((one for one in found if one.runs_now), None)
     chosen = next((one for one in found if one.entry.digest == asked and not one.runs_now), None)
     newer = found[: found.index(running)] if running else found

@@ -106,14 +106,16 @@ def transition(of: Service, state: str, at: datetime, digest: str = "") -> Healt
 def job(
     kind: str = Kind.UPGRADE, of: Service | None = None, state: str = JobState.SUCCEEDED, *,
     by: User | None = None, asked: datetime | None = None, took: float = 60, step_seconds: float = 2,
-    done: Sequence[str] | None = None, failed: str = "", why: str = "", **fields: Any,
+    done: Sequence[str] | None = None, failed: str = "", why: str = "", asked_for: dict[str, Any] | None = None, **fields: Any,
 ) -> Job:  # fmt: skip
     """A job with its steps as the catalogue has them. `done`: the keys of the steps that were done, all if it
     succeeded; `failed`: the key of the one that failed, or that runs now if the job is active."""
     now = timezone.now()
     ended = state not in {JobState.QUEUED, JobState.RUNNING, JobState.UNDOING}
     created = asked or now - timedelta(seconds=took)
-    usual: dict[str, Any] = {"created_at": created, "host": of.host if of else host(), "by": by or person("Operator")}
+    usual: dict[str, Any] = {
+        "created_at": created, "host": of.host if of else host(), "by": by or person("Operator"), "asked": asked_for or {},
+    }  # fmt: skip
     if state != JobState.QUEUED:
         usual |= {"started_at": created, "worker": "worker-1/7/1", "fence": 1}
     if ended:

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
@@ -12,7 +13,7 @@ from chatbot_service import dispatch, lights, services
 from chatbot_service.models import Environment, Host, Job, JobState, Kind, Rehearsal
 from deploy_records.errors import Refused
 from portal.access import needs
-from portal.htmx import STOP_POLLING, wants_fragment
+from portal.htmx import STOP_POLLING, go_to, wants_fragment
 from portal.pages.asking import asks, told
 from portal.sentences.parts import counted, some
 
@@ -119,6 +120,8 @@ def choose(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(Job.objects.with_people().filter(kind=Kind.INSPECT), pk=pk)
     if job.state != JobState.SUCCEEDED:
         return _not_read(request, job)
+    if wants_fragment(request) and request.headers.get("HX-Target") == "reading":
+        return go_to(request, reverse("service-add-choose", args=[pk]))
     found = _found(request, job)
     form = WishForm(request.POST if request.method == "POST" else None, initial=_initial(job, found))
     refusal, status = "", 200
