@@ -81,7 +81,8 @@ class Wire:
             connection.sock = channel
             said = {"Host": url.netloc, "User-Agent": _USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
             connection.request("GET", path, headers=said | dict(headers))
-            return _read(connection.getresponse(), most_bytes)
+            with contextlib.closing(connection), connection.getresponse() as response:
+                return _read(response, most_bytes)
 
     @contextlib.contextmanager
     def _connected(self, addresses: list[Address], host: str, port: int, *, tls: bool) -> Iterator[socket.socket]:
@@ -164,6 +165,8 @@ def _read(response: http.client.HTTPResponse, most_bytes: int) -> Answer:
     body = response.read(most_bytes + 1)
     if len(body) > most_bytes:
         raise Failed(Trouble.FAULTY, f"its answer is larger than {most_bytes // 1048576} MB")
+    if response.length:
+        raise http.client.IncompleteRead(body, response.length)  # a read with a limit does not say so by itself
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
 
 
