@@ -17,7 +17,8 @@ _LEFT_OUT = ("ports", "container_name", "depends_on", "build", "hostname", "link
 
 
 def project_name(ctx: JobContext) -> str:
-    return f"kg-rehearsal-{ctx.task.id}"
+    """Job numbers alone repeat: another portal on the same engine counts its own."""
+    return f"kg-rehearsal-{ctx.project.name[:40]}-{ctx.task.id}"
 
 
 def candidate_of(service: str) -> str:
