@@ -6,6 +6,7 @@ from chatbot_service.jobs.converge import the_container
 from chatbot_service.jobs.step import Step
 from chatbot_service.jobs.switching import entry_of, pinned, short
 from deploy_records.errors import Refused
+from deploy_records.rules.digest import parse_reference
 
 
 def read_project(ctx: JobContext) -> str:
@@ -33,12 +34,22 @@ def register_what_runs(ctx: JobContext) -> str:
         if not named:
             return "its image has no digest of this repository, so it cannot be proved; upgrade to a registered one"
         try:
-            entry = ctx.records.register(named[0])
+            entry = ctx.records.register(_with_tag(named[0], container.image))
         except Refused as why:
             return f"not registered: {why}"
     ctx.memory.put("adopted", entry.digest)
     ctx.records.observed(container, entry, pinned(ctx))
     return f"{short(entry.digest)}, {entry.state}"
+
+
+def _with_tag(named: str, started_from: str) -> str:
+    """The digest, labelled with the tag that the container was started from, if it was."""
+    repository, _, digest = named.partition("@")
+    try:
+        tag = parse_reference(started_from).tag
+    except Refused:  # started from an image ID
+        tag = ""
+    return f"{repository}:{tag}@{digest}" if tag else named
 
 
 def record_what_runs(ctx: JobContext) -> str:

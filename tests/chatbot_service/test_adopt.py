@@ -1,0 +1,60 @@
+"""Taking a service under management: what runs is registered as a candidate, never approved, and recorded."""
+
+from chatbot_service.jobs import adopt
+from chatbot_service.jobs.step import Outcome, run_steps
+from deploy_records.errors import Refused
+from tests.chatbot_service.fakes import REPOSITORY, FakeMemory, FakeRecords, World, job_context
+from tests.chatbot_service.test_upgrade import Told
+
+
+def adopted(world: World, records: FakeRecords) -> FakeMemory:
+    memory = FakeMemory()
+    context = job_context(world, records, kind="adopt", memory=memory)
+    assert run_steps(adopt.ADOPT_STEPS, context, Told()) is Outcome.SUCCEEDED
+    return memory
+
+
+def test_what_runs_becomes_a_candidate_and_is_recorded() -> None:
+    world = World()
+    image = world.add_image("1")
+    world.run(image)
+    records = FakeRecords(world)
+    adopted(world, records)
+    assert records.state_of(image) == "candidate"
+    assert records.deployments == [image.digest]
+
+
+def test_what_is_in_the_ledger_already_keeps_its_state() -> None:
+    world = World()
+    image = world.add_image("1")
+    world.run(image)
+    records = FakeRecords(world)
+    records.know(image, "approved")
+    adopted(world, records)
+    assert records.state_of(image) == "approved"
+    assert world.calls["records.register"] == 0
+
+
+def test_with_the_registry_down_it_is_taken_under_management_all_the_same() -> None:
+    world = World()
+    world.run(world.add_image("1"))
+    world.registry_trouble = Refused("The registry cannot be reached.")
+    records = FakeRecords(world)
+    adopted(world, records)
+    assert not records.entries
+    assert not records.deployments
+
+
+def test_one_that_does_not_run_yet_has_nothing_to_record() -> None:
+    records = FakeRecords(World())
+    adopted(records.world, records)
+    assert not records.deployments
+
+
+def test_the_tag_it_was_started_from_is_kept_as_a_label() -> None:
+    digest = f"sha256:{'a' * 64}"
+    with_tag = adopt._with_tag  # the one rule of its own in this file
+    assert with_tag(f"{REPOSITORY}@{digest}", f"{REPOSITORY}:v1") == f"{REPOSITORY}:v1@{digest}"
+    assert with_tag(f"{REPOSITORY}@{digest}", f"{REPOSITORY}:v1@{digest}") == f"{REPOSITORY}:v1@{digest}"
+    assert with_tag(f"{REPOSITORY}@{digest}", "sha256:" + "b" * 64) == f"{REPOSITORY}@{digest}"
+    assert with_tag(f"{REPOSITORY}@{digest}", f"{REPOSITORY}@{digest}") == f"{REPOSITORY}@{digest}"
