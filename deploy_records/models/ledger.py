@@ -1,10 +1,15 @@
-"""The record: which digests are known, who approved them, what ran where, who did what."""
+"""Which digests are known, and who approved them."""
 
-from django.conf import settings
+from typing import TYPE_CHECKING
+
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
+from deploy_records.models.common import DIGEST_LENGTH, PERSON
 from deploy_records.rules.digest import is_floating, registry_of
+
+if TYPE_CHECKING:
+    from deploy_records.models.deployments import Deployment
 
 
 class LedgerState(models.TextChoices):
@@ -13,10 +18,6 @@ class LedgerState(models.TextChoices):
     KNOWN_GOOD = "known-good", "Known good"
     DEPRECATED = "deprecated", "Deprecated"
     REVOKED = "revoked", "Revoked"
-
-
-DIGEST_LENGTH = 71
-PERSON = settings.AUTH_USER_MODEL
 
 
 class ImageDigest(models.Model):
@@ -126,85 +127,3 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.by} approved {self.entry}"
-
-
-class Outcome(models.TextChoices):
-    RUNNING = "running", "Running"
-    REPLACED = "replaced", "Replaced"
-    UNDONE = "undone", "Undone"
-
-
-class Deployment(models.Model):
-    """What ran where, from when to when, by whose word. Names are kept as they were: no foreign key to what operates."""
-
-    host = models.CharField(max_length=100)
-    service = models.CharField(max_length=100)
-    entry = models.ForeignKey(ImageDigest, on_delete=models.PROTECT, related_name="deployments")
-    by = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, related_name="deployments")
-    job = models.BigIntegerField(null=True, blank=True)
-    kind = models.CharField(max_length=20, help_text="upgrade, rollback, adopted or undo")
-    reason = models.TextField(blank=True)
-    gate = models.JSONField(default=dict, help_text="The gate's decision as it was.")
-    started_at = models.DateTimeField()
-    healthy_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.RUNNING)
-
-    class Meta:
-        ordering = ("-started_at", "-id")
-        constraints = (
-            models.UniqueConstraint(
-                fields=("host", "service"), condition=Q(ended_at__isnull=True), name="one_open_deployment_per_service"
-            ),
-            models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at")), name="deployment_ends_after_start"
-            ),
-        )
-        indexes = (
-            models.Index(fields=("host", "service", "-started_at", "-id"), name="deployments_of_service"),
-            models.Index(fields=("-started_at", "-id"), name="deployments_newest"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.entry} on {self.host}/{self.service}"
-
-
-class AuditHead(models.Model):
-    """The end of the chain: one row, locked by each writer so that the chain never forks."""
-
-    sequence = models.BigIntegerField(default=0)
-    digest = models.CharField(max_length=64, default="0" * 64)
-
-    def __str__(self) -> str:
-        return f"event {self.sequence}"
-
-
-class AuditEvent(models.Model):
-    """One link of the chain. `text` is what is hashed; the columns beside it are for finding."""
-
-    sequence = models.BigIntegerField(unique=True)
-    at = models.DateTimeField()
-    actor = models.CharField(max_length=150)
-    role = models.CharField(max_length=200, blank=True)
-    address = models.CharField(max_length=64, blank=True)
-    action = models.CharField(max_length=60)
-    object_type = models.CharField(max_length=40, blank=True)
-    object_id = models.CharField(max_length=40, blank=True)
-    object_name = models.CharField(max_length=500, blank=True)
-    reason = models.TextField(blank=True)
-    job = models.BigIntegerField(null=True, blank=True)
-    changes = models.JSONField(default=dict)
-    text = models.TextField()
-    previous = models.CharField(max_length=64)
-    digest = models.CharField(max_length=64)
-
-    class Meta:
-        ordering = ("-sequence",)
-        indexes = (
-            models.Index(fields=("object_type", "object_id", "-sequence"), name="audit_of_object"),
-            models.Index(fields=("action", "-sequence"), name="audit_by_action"),
-            models.Index(fields=("job",), name="audit_of_job"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.sequence} {self.action} {self.object_name}"

@@ -1,0 +1,19 @@
+"""The record: which digests are known, who approved them, what ran where, who did what. One file a subject."""
+
+from deploy_records.models.audit import AuditEvent, AuditHead
+from deploy_records.models.common import DIGEST_LENGTH, PERSON
+from deploy_records.models.deployments import Deployment, Outcome
+from deploy_records.models.ledger import Approval, ImageDigest, LedgerState, PlatformImage
+
+__all__ = [
+    "DIGEST_LENGTH",
+    "PERSON",
+    "Approval",
+    "AuditEvent",
+    "AuditHead",
+    "Deployment",
+    "ImageDigest",
+    "LedgerState",
+    "Outcome",
+    "PlatformImage",
+]
