@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from chatbot_service import usual
@@ -32,7 +33,7 @@ class JobSight:
     runs: Sequence[Run]
     held: Sequence[Held]
     is_last: bool
-    """Whether no later job has been asked for on this service."""
+    """Whether no later job on this service may have changed it."""
     now: datetime
 
     @cached_property
@@ -143,9 +144,14 @@ def follow(job: Job) -> JobSight:
         entries=_entries(job, service),
         runs=runs,
         held=held,
-        is_last=service is not None and not Job.objects.filter(service=service, pk__gt=job.pk).exists(),
+        is_last=service is not None and not _later(job).exists(),
         now=now,
     )
+
+
+def _later(job: Job) -> QuerySet[Job]:
+    """What was refused changed nothing."""
+    return Job.objects.filter(service=job.service, pk__gt=job.pk).exclude(state=JobState.REFUSED)
 
 
 def _entries(job: Job, service: Service | None) -> dict[str, ImageDigest]:

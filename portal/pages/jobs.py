@@ -25,6 +25,7 @@ from portal.pages.asking import asks, told
 from portal.pages.job_cards import cards_of
 from portal.pages.service_rows import tone_of
 from portal.sentences import job as sentences
+from portal.sentences.job_text import as_text
 from portal.sentences.parts import Answer
 from portal.sentences.story import Line, boundary, if_it_fails, story
 
@@ -125,6 +126,7 @@ def _context(request: HttpRequest, sight: JobSight) -> dict[str, Any]:
         "all_the_same": all(row.same for row in cards.proof),
         "from_tag": _tag(sight, sight.from_digest),
         "to_tag": _tag(sight, sight.job.target_digest),
+        "as_text": "" if sight.job.is_active else as_text(sight, answer),
         "result_entry": sight.entries.get(str(sight.job.result.get("digest", ""))),
         "said_mark": _mark(answer),
         "acts_mark": f"{may_cancel:d}{may_repeat:d}{cards.way_back is not None:d}",

@@ -10,7 +10,7 @@ from chatbot_service import lights
 from chatbot_service.foreign_text import one_line
 from chatbot_service.job_sight import JobSight
 from chatbot_service.models import Job, JobState, JobStep, Kind
-from portal.sentences.parts import Answer, claim, said, some, strong
+from portal.sentences.parts import Answer, claim, full, said, some, strong
 from portal.templatetags.digest import hexes, short
 from portal.templatetags.moments import duration, exact
 from portal.templatetags.status import JOB_TONES
@@ -74,7 +74,7 @@ def _sub(sight: JobSight) -> SafeString:
     job = sight.job
     parts: list[object] = []
     if job.error and job.state not in {JobState.REFUSED, JobState.SUCCEEDED}:
-        parts.append(said("Cause: ", _stopped(one_line(job.error, 400)), " "))
+        parts.append(said("Cause: ", full(one_line(job.error, 400)), " "))
     by = job.by.get_full_name() or job.by.get_username()
     if job.is_active:
         parts.append(said("Asked for at ", exact(job.created_at, "time"), " UTC by ", by, "."))
@@ -96,7 +96,7 @@ def _of_which(sight: JobSight) -> str:
 
 def _stopped(words: str) -> str:
     """With a full stop at its end, and a capital at its beginning."""
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", "…")) else ".")
+    return words[:1].upper() + full(words[1:])
 
 
 def _digest(sight: JobSight, digest: str) -> SafeString:

@@ -54,3 +54,8 @@ def sentence(words: SafeString) -> SafeString:
     while text[place : place + 1] == "<":
         place = text.index(">", place) + 1
     return mark_safe(text[:place] + text[place : place + 1].upper() + text[place + 1 :])  # noqa: S308 - was safe before
+
+
+def full(words: str) -> str:
+    """With a full stop at its end."""
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."

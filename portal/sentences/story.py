@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from chatbot_service.foreign_text import one_line
 from chatbot_service.job_sight import JobSight
 from chatbot_service.models import JobState, JobStep, Kind, StepState
-from portal.sentences.parts import listed, said, sentence, strong
+from portal.sentences.parts import full, listed, said, sentence, strong
 from portal.templatetags.digest import short
 
 _PAST = {
@@ -58,8 +58,11 @@ def _lines(sight: JobSight) -> Iterator[Line]:
     if unsafe and unsafe[0].started_at:
         yield Line(unsafe[0].started_at, "ok", said("Then on the service: ", _listed(unsafe), "."))
     failed = sight.failed
+    if failed and failed.key == "rehearse" and failed.started_at:
+        beside = said("The candidate was started ", strong("beside"), " the running one, on copies of the data.")
+        yield Line(failed.started_at, "ok", beside)
     if failed and failed.ended_at:
-        yield Line(failed.ended_at, "stop", said(strong(f"“{failed.name}” failed"), ": ", _full(one_line(failed.error, 300))))
+        yield Line(failed.ended_at, "stop", said(strong(f"“{failed.name}” failed"), ": ", full(one_line(failed.error, 300))))
     elif sight.job.cancel_asked_at:
         yield Line(sight.job.cancel_asked_at, "warn", said(strong("Somebody asked to cancel.")))
     if sight.undos and sight.undos[0].started_at:
@@ -86,17 +89,13 @@ def _undone(undos: Sequence[JobStep], *, touched: bool) -> SafeString:
 def _end(sight: JobSight) -> tuple[str, SafeString]:
     broken = [step for step in sight.undos if step.state == StepState.FAILED]
     if broken:
-        why = said(": ", _full(one_line(broken[0].error, 200))) if broken[0].error else said(".")
+        why = said(": ", full(one_line(broken[0].error, 200))) if broken[0].error else said(".")
         return "stop", said(strong("Not everything could be undone"), why)
     if sight.job.state == JobState.STUCK:
         return "stop", said(strong("It ended without having been undone."))
     if sight.proved_back and sight.from_digest:
         return "ok", said("Proved: the container runs ", short(sight.from_digest), " again, as pinned.")
     return "ok", said("Ended. ", "The service was not touched." if not sight.touched else "What was there before is there again.")
-
-
-def _full(words: str) -> str:
-    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
 def if_it_fails(sight: JobSight) -> Sequence[SafeString]:

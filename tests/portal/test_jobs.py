@@ -1,5 +1,6 @@
 """The list of jobs, and what the page of one says at each turn."""
 
+import html
 from datetime import timedelta
 
 import pytest
@@ -143,7 +144,7 @@ def test_undone_before_the_boundary_says_what_did_not_happen(service: Service, n
     assert (
         f"The upgrade failed in rehearsal and was undone. The service never stopped: it runs {short('old')}, as before." in page
     )
-    assert "Cause: Candidate: Docker calls it unhealthy: “cannot write to exports”." in page
+    assert "Cause: candidate: Docker calls it unhealthy: “cannot write to exports”." in page
     assert "“Rehearse beside the running one” failed: candidate: Docker calls it unhealthy" in page
     assert "Undone: the rehearsal was removed. The pin had not been written." in page
     assert "The service was not touched" in page
@@ -432,3 +433,13 @@ def test_the_list_takes_as_many_queries_with_many_jobs_as_with_one(service: Serv
     for number in range(20):
         make.job(Kind.STOP, make.service(f"other_{number}", runs=make.entry(number)))
     assert queries(client, "/jobs/") == one
+
+
+def test_an_ended_job_can_be_copied_as_text(service: Service, new: ImageDigest, viewer: User) -> None:
+    job = upgrade(service, JobState.FAILED, done=UP_TO_REHEARSAL, failed="rehearse", why="it <exits> with code 1")
+    page = window(viewer).get(f"/jobs/{job.pk}/").content.decode()
+    copied = html.unescape(page.split('data-copy="Upgrade')[1].split('"')[0])
+    assert "failed in rehearsal and was undone" in copied
+    assert "- Verify digest, platform, user, healthcheck: done, 2\N{NO-BREAK SPACE}s" in copied
+    assert "- Rehearse beside the running one: FAILED, 0\N{NO-BREAK SPACE}s (it <exits> with code 1)" in copied
+    assert "- Switch: not begun" in copied
