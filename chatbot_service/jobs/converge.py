@@ -50,6 +50,8 @@ def plan(containers: Sequence[ContainerFacts]) -> list[Act]:
 
 
 def converge(ctx: JobContext) -> None:
+    """First lets an `up` end that a dead worker left under way: what it still changes would be looked at too early."""
+    ctx.compose.settle(ctx.project)
     for act in plan(ctx.engine.containers(ctx.project.name, ctx.project.service)):
         if isinstance(act, Remove):
             ctx.say(f"remove the half-made container {act.container[:12]}")
