@@ -62,8 +62,8 @@ class Plan:
     @classmethod
     def from_json(cls, text: str) -> "Plan":
         raw = json.loads(text)
-        programs = tuple(Program(**(each | {"argv": tuple(each["argv"])})) for each in raw.pop("programs"))
-        return cls(programs=programs, **{key: tuple(v) if isinstance(v, list) else v for key, v in raw.items()})
+        programs = tuple(Program(**(each | {"argv": tuple(each["argv"])})) for each in raw["programs"])
+        return cls(**(raw | {"programs": programs, "notes": tuple(raw["notes"]), "then": tuple(raw["then"])}))
 
 
 def pause_before_restart(failures_in_a_row: int) -> float:
