@@ -29,5 +29,5 @@ bench: ## measure rollback, upgrade and idle cost (the engine is needed)
 setup: ## only set up, for `make run` and `make test`
 	@.ci/setup.sh test
 
-clean-demo: ## remove the demo: its containers, its records, its files; asks nothing, refuses while the portal runs
+clean-demo: ## remove the demo and every record in the state folder (SURE=1; refused while the portal runs)
 	@.ci/clean-demo.sh

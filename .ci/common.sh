@@ -10,7 +10,7 @@ export DEBIAN_FRONTEND=noninteractive
 # Debian keeps dockerd, debootstrap and iptables where an ordinary user's PATH does not look.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
-mkdir -p "$STATE/log" "$STATE/bin" "$STATE/stamps"
+mkdir -p "$STATE/log" "$STATE/bin"
 
 say() { printf '· %s\n' "$*"; }
 
@@ -46,6 +46,11 @@ enter_engine_group() {
   if [ -S "$socket" ] && [ ! -w "$socket" ] && [ -z "${KG_IN_GROUP:-}" ] && id -nG "$(id -un)" | grep -qw docker; then
     KG_IN_GROUP=1 exec sg docker -c "$(printf '%q ' "$@")"
   fi
+}
+
+# For a home folder that cannot be written: the portal looks in the usual places, not in our state folder.
+name_own_compose() {
+  [ ! -x "$STATE/bin/docker-compose" ] || export KG_COMPOSE_BINARY=${KG_COMPOSE_BINARY:-$STATE/bin/docker-compose}
 }
 
 # The first apt source of this machine that carries its own release's main component: "URI keyring".

@@ -15,6 +15,7 @@ main() {
   refuse_a_second_one
   "$ROOT/.ci/setup.sh" run
   cd "$ROOT"
+  name_own_compose
   local command=("$ROOT/.venv/bin/python" manage.py run)
   case "${DEMO:-1}" in 0 | no | false | off) ;; *) command+=(--demo) ;; esac
   enter_engine_group "${command[@]}"

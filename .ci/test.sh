@@ -46,6 +46,7 @@ main() {
   "$ROOT/.ci/setup.sh" test
   enter_engine_group "$0"
   cd "$ROOT"
+  name_own_compose
   trap finish EXIT
   if [ "${CI:-}" = true ]; then export KG_TEST_REQUIRE=${KG_TEST_REQUIRE:-engine,browser}; fi
   if [ -r "$STATE/chromium" ]; then export KG_CHROMIUM=${KG_CHROMIUM:-$(cat "$STATE/chromium")}; fi
