@@ -63,6 +63,8 @@ def health(*, state: str, seen_health: str, seen_at: datetime | None, now: datet
         return Light(NONE, "Not seen yet")
     if now - seen_at > SEEN_WITHIN:
         return Light(WARN, "Not watched", "nobody has looked lately")
+    if state == "unknown":
+        return Light(WARN, "Not known", "nobody can look")
     if state == "paused":
         return Light(OFF, "Paused")
     if state != "running":

@@ -45,7 +45,7 @@ class HostWatch:
         self._reachable = True
 
     def look(self) -> None:
-        services = list(Service.objects.filter(host=self._host).select_related("host"))
+        services = list(Service.objects.filter(host=self._host, is_demo=False).select_related("host"))
         if not services:
             return
         try:
@@ -98,7 +98,8 @@ class HostWatch:
             log.warning("%s: %s", self._host, why)
         self._reachable = False
         for service in services:
-            self._note(service, Sight("unknown", "none", "", "", None, note=why[:300]))
+            unseen = Sight("unknown", "none", service.seen_digest, service.seen_image_id, None, note=why[:300])
+            self._note(service, unseen)
 
     def _note_rollback_targets(self, services: list[Service]) -> None:
         with contextlib.suppress(Broken, Refused):

@@ -57,7 +57,8 @@ def test_one_that_is_gone_is_down_but_one_stopped_by_a_job_is_stopped(service: S
 
 
 def test_a_time_in_which_nobody_could_look_is_unknown(service: Service) -> None:
-    observe.note(service.pk, Sight("unknown", "none", "", "", None, note="the engine does not answer"))
+    unseen = Sight("unknown", "none", service.seen_digest, service.seen_image_id, None, note="the engine does not answer")
+    observe.note(service.pk, unseen)
     assert states(service)[-1] == "unknown"
     service.refresh_from_db()
     assert not service.drift
