@@ -111,8 +111,13 @@ class JobSight:
 
     @property
     def was_well(self) -> bool:
-        """Whether it was seen healthy all the time from a while before the job on."""
-        return bool(self.runs) and all(run.state == WELL for run in self.runs)
+        """Whether it was seen healthy from the job's beginning to its end."""
+        return bool(self.runs_within) and all(run.state == WELL for run in self.runs_within)
+
+    @property
+    def runs_within(self) -> list[Run]:
+        end = self.job.ended_at or self.now
+        return [run for run in self.runs if run.end > self.job.created_at and run.start < end]
 
     @property
     def can_be_cancelled(self) -> bool:

@@ -8,8 +8,8 @@ UNKNOWN = "unknown"
 PAUSE = "pause"
 WELL = "healthy"
 NOT_SERVING = frozenset({"down", "starting", "stopped"})
-UNCOUNTED = frozenset({UNKNOWN, "stopped", "paused", PAUSE})
-"""Neither well nor ill: nobody looked, or somebody wanted it so."""
+UNCOUNTED = frozenset({UNKNOWN, "starting", "stopped", "paused", PAUSE})
+"""Neither well nor ill: nobody has looked or Docker has not judged yet, or somebody wanted it so."""
 
 _WORST = ("down", "unhealthy", PAUSE, "starting", "paused", "stopped", UNKNOWN, WELL)
 _SLACK = timedelta(seconds=2)
@@ -79,7 +79,7 @@ def _split(run: Run, touches: Sequence[Touch]) -> list[Run]:
     """Not serving is a pause while a job does it, and what it is once the job has ended."""
     if run.state not in NOT_SERVING:
         return [run]
-    touch = next((one for one in touches if one.holds(run.start)), None)
+    touch = max((one for one in touches if one.holds(run.start)), key=lambda one: one.start, default=None)
     if touch is None or run.state == "stopped":
         return [run]
     if touch.end is None or run.end <= touch.end + _SLACK:

@@ -32,6 +32,8 @@ class Meanwhile:
     tone: str
     word: str
     before: str
+    after: str
+    """What a change that succeeded led to; empty if it changed no digest."""
     now: str
     pause: str
 
@@ -97,10 +99,15 @@ def _meanwhile(sight: JobSight) -> Meanwhile | None:
         ticks=_ticks(sight, window),
         tone=tone,
         word=word,
-        before=sight.from_digest,
+        before=sight.from_digest or service.seen_digest,
+        after=job_led_to(sight),
         now=service.seen_digest,
         pause="" if sight.pause is None or sight.job.state == JobState.STUCK else duration(sight.pause),
     )
+
+
+def job_led_to(sight: JobSight) -> str:
+    return sight.job.target_digest if sight.job.state == JobState.SUCCEEDED else ""
 
 
 def _moments(sight: JobSight, window: Window) -> list[tuple[float, str]]:
@@ -144,11 +151,12 @@ def _condition(sight: JobSight) -> tuple[str, str]:
             on_purpose=on_purpose,
         )  # fmt: skip
         return light.tone, light.word
-    if any(run.state == "down" for run in sight.runs):
+    within = sight.runs_within
+    if any(run.state == "down" for run in within):
         return "stop", "Was down"
     if sight.pause:
         return "ok", f"Paused {duration(sight.pause)} at most"
-    if all(run.state == "healthy" for run in sight.runs):
+    if sight.was_well:
         return "ok", "Never down"
     return "none", "Not watched throughout" if sight.job.kind != Kind.STOP else "Stopped on purpose"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.urls import reverse
@@ -49,6 +49,11 @@ class Column:
     entry: ImageDigest | None
     deployment: Deployment | None
     approvals: Sequence[Approval]
+
+    @property
+    def ran(self) -> timedelta | None:
+        one = self.deployment
+        return one.ended_at - one.started_at if one and one.ended_at else None
 
 
 def read(row: Row, person: Person) -> dict[str, Any]:

@@ -186,8 +186,7 @@ def _changed(sight: JobSight, word: str) -> SafeString:
 def _started(sight: JobSight) -> SafeString:
     word = "Restarted." if sight.job.kind == Kind.RESTART else "Started."
     since = exact(sight.job.serving_at or sight.job.ended_at, "time")
-    paused = said(" It paused for ", duration(sight.pause), " at most.") if sight.pause else said("")
-    return said(word, " ", _service(sight), " answers since ", since, " with the same image as before.", paused)
+    return said(word, " ", _service(sight), " answers since ", since, " with the same image as before.")
 
 
 def _stopped_on_purpose(sight: JobSight) -> SafeString:
@@ -203,7 +202,8 @@ def _read(sight: JobSight) -> SafeString:
 
 def _adopted(sight: JobSight) -> SafeString:
     registered = next((step.note for step in sight.planned if step.key == "register"), "")
-    return said(_service(sight), " is ", strong("under management"), ". ", _stopped(one_line(registered)) if registered else "")
+    found = said(" What runs: ", full(one_line(registered))) if registered else said("")
+    return said(_service(sight), " is ", strong("under management"), ".", found)
 
 
 def _resolved(sight: JobSight) -> SafeString:

@@ -37,6 +37,12 @@ def test_still_down_after_the_job_has_ended_is_down() -> None:
     assert told(runs) == [(0, 20, "healthy"), (20, 25, "pause"), (25, 60, "down")]
 
 
+def test_of_two_jobs_in_a_row_the_later_one_made_the_pause() -> None:
+    first, second = Touch(at(10), at(19.99)), Touch(at(20), at(25))
+    runs = runs_between(at(0), at(60), [Change(at(20), "down"), Change(at(21), "healthy")], "healthy", [first, second])
+    assert told(runs)[1] == (20, 21, "pause")
+
+
 def test_down_without_a_job_is_down() -> None:
     runs = runs_between(at(0), at(60), [Change(at(20), "down")], "healthy", [Touch(at(40), at(45))])
     assert told(runs) == [(0, 20, "healthy"), (20, 60, "down")]
