@@ -110,7 +110,7 @@ class FakeContainer:
         """Docker's own: the first probe comes one interval after the start."""
         if not self.check.exists:
             return "none", 0
-        age = now - (self.started_at or now)
+        age = now - (now if self.started_at is None else self.started_at)
         health, streak = "starting", 0
         for number in range(1, int(age / self.check.interval) + 1):
             at = number * self.check.interval
