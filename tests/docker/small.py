@@ -11,7 +11,7 @@ from uuid import uuid4
 from chatbot_service.building import Builder
 from chatbot_service.jobs.pin import with_pin
 from chatbot_service.jobs.ports import Project
-from tests.docker.registries import LocalRegistry
+from tests.docker.registries import PASSWORD, USERNAME, LocalRegistry
 
 GOOD = "sleep 0.4; touch /tmp/well; echo ready"
 NEVER_WELL = "echo waiting"
@@ -64,6 +64,12 @@ def _pushed(context: Path, registry: LocalRegistry, name: str) -> SmallImage:
     made = SmallImage(f"{registry.address}/small/{name}", digest, asked.stdout.strip())
     forget_image(made)
     return made
+
+
+def log_in(registry: LocalRegistry) -> None:
+    """The docker command line, so that it can push."""
+    argv = ["docker", "login", "--username", USERNAME, "--password-stdin", registry.address]
+    subprocess.run(argv, input=PASSWORD, text=True, check=True, capture_output=True)
 
 
 def forget_image(image: SmallImage) -> None:

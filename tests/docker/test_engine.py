@@ -170,8 +170,7 @@ class Trickle:
 @pytest.fixture
 def locked_image(tmp_path: Path, locked_registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch) -> SmallImage:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "login"))
-    login = ["docker", "login", "--username", USERNAME, "--password-stdin", locked_registry.address]
-    subprocess.run(login, input=PASSWORD, text=True, check=True, capture_output=True)
+    small.log_in(locked_registry)
     return small.make_data_image(tmp_path, locked_registry)
 
 
