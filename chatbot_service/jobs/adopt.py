@@ -11,7 +11,10 @@ from deploy_records.rules.digest import parse_reference
 
 def read_project(ctx: JobContext) -> str:
     """What the compose files say, without values, for the person to choose from."""
-    found = adoption.find(ctx.compose.config(ctx.project), ctx.project.directory)
+    rendered = ctx.compose.config(ctx.project)
+    named = {str(service.get("image") or "") for service in (rendered.get("services") or {}).values()} - {""}
+    images = {name: facts for name in sorted(named) if (facts := ctx.engine.image(name))}
+    found = adoption.find(rendered, ctx.project.directory, images)
     ctx.memory.put("result", found)
     return f"{len(found['services'])} services"
 

@@ -51,6 +51,16 @@ def test_one_that_does_not_run_yet_has_nothing_to_record() -> None:
     assert not records.deployments
 
 
+def test_a_healthcheck_that_only_the_image_has_is_found_when_the_image_is_on_the_host() -> None:
+    world = World()
+    world.run(world.add_image("1"))
+    memory = FakeMemory()
+    context = job_context(world, FakeRecords(world), kind="inspect", memory=memory)
+    assert run_steps(adopt.INSPECT_STEPS, context, Told()) is Outcome.SUCCEEDED
+    (service,) = memory.kept["result"]["services"]
+    assert not [problem for problem in service["problems"] if "healthcheck" in str(problem)]
+
+
 def test_the_tag_it_was_started_from_is_kept_as_a_label() -> None:
     digest = f"sha256:{'a' * 64}"
     with_tag = adopt._with_tag  # the one rule of its own in this file
