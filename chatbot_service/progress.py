@@ -11,10 +11,12 @@ from chatbot_service.claims import Claim
 from chatbot_service.jobs.context import Cancelled
 from chatbot_service.jobs.step import Fenced, Step
 from chatbot_service.models import CLAIMED, Job, JobState, JobStep, StepState
+from deploy_records.errors import Broken, Refused
 
 MOST_OUTPUT = 20_000
 PLACES_BETWEEN = 20
 FLUSH_EVERY = 0.4
+DIED = "The worker died here."
 
 
 def lay_out(job: Job, steps: tuple[Step, ...]) -> None:
@@ -46,15 +48,17 @@ class Progress:
 
     # step.Report
     def begin(self, step: Step) -> None:
-        self.look_up(force=True)
         self._open(JobStep.objects.get(job_id=self.claim.job_id, key=step.key, is_undo=False))
+        self.look_up(force=True)
 
     def done(self, _step: Step, note: str) -> None:
         self._close(StepState.DONE, note=note)
 
     def failed(self, _step: Step, error: Exception) -> None:
         self.failure, self.failure_error = _words(error), error
-        self._close(StepState.FAILED, error=self.failure)
+        with transaction.atomic():
+            self._close(StepState.FAILED, error=self.failure)
+            self.put("failed_as", _kind_of(error))
 
     def begin_undo(self, step: Step) -> None:
         self.undoing()
@@ -72,13 +76,15 @@ class Progress:
         self._update(state=JobState.UNDOING)
 
     def interrupted(self) -> None:
-        """After a recovery: the step in which the former worker died has failed."""
-        for row in JobStep.objects.filter(job_id=self.claim.job_id, state=StepState.RUNNING):
-            row.error = "The worker died here."
-            self._row = row
-            self._lines = row.output.splitlines()
-            self._close(StepState.FAILED, error=row.error)
-            self.failure = self.failure or f"The worker died in “{row.name}”."
+        """After a recovery: the step in which the former worker died has failed. What failed first stays the cause."""
+        rows = JobStep.objects.filter(job_id=self.claim.job_id)
+        for row in rows.filter(state=StepState.RUNNING):
+            self._row, self._lines = row, row.output.splitlines()
+            self._close(StepState.FAILED, error=DIED)
+        first = rows.filter(state=StepState.FAILED, is_undo=False).first()
+        if first is not None:
+            self.failure = f"The worker died in “{first.name}”." if first.error == DIED else first.error
+            self.failure_error = _error_of(self.get("failed_as"), self.failure)
 
     # say
     def say(self, line: str) -> None:
@@ -119,9 +125,7 @@ class Progress:
         self._write(state=StepState.RUNNING, started_at=timezone.now(), ended_at=None, error="", note="")
 
     def _close(self, state: StepState, note: str = "", error: str = "") -> None:
-        self._write(
-            state=state, note=note[:300], error=error[:4000], ended_at=timezone.now(), output=_bounded(self._lines)
-        )
+        self._write(state=state, note=note[:300], error=error[:4000], ended_at=timezone.now(), output=_bounded(self._lines))
 
     def _flush(self) -> None:
         self._flushed = time.monotonic()
@@ -148,6 +152,20 @@ class Progress:
                 job_id=self.claim.job_id, key=step.key, is_undo=True, position=position,
                 name=(step.undo_name or f"undo: {step.name}").capitalize(), touches=bool(last and last.touches),
             )  # fmt: skip
+
+
+def _kind_of(error: Exception) -> dict[str, str]:
+    """What decides how the job ends, were another worker to undo it."""
+    kind = "cancelled" if isinstance(error, Cancelled) else "refused" if isinstance(error, Refused) else "broken"
+    return {"kind": kind, "code": getattr(error, "code", "broken")}
+
+
+def _error_of(kind: dict[str, str] | None, words: str) -> Exception | None:
+    if kind is None:
+        return None  # no step failed: the worker died
+    if kind["kind"] == "refused":
+        return Refused(words, code=kind["code"])
+    return Cancelled(words) if kind["kind"] == "cancelled" else Broken(words)
 
 
 def _words(error: Exception) -> str:

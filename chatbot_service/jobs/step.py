@@ -51,8 +51,8 @@ def run_steps(steps: Sequence[Step], context: Any, report: Report, done_before: 
         if step.key in done_before:
             continue
         begun.append(step)  # noted before it runs: a step that failed halfway is undone as well
-        report.begin(step)
         try:
+            report.begin(step)
             note = step.do(context)
         except Fenced:
             raise
