@@ -30,6 +30,10 @@ with sync_playwright() as playwright:
     print(playwright.chromium.executable_path)' >"$FOUND"
 }
 
+# Playwright talks to the browser through a node of its own, which needs a library that bare machines lack.
+driver_runs() { "$(find "$ROOT/.venv" -path '*/playwright/driver/node' | head -n 1)" --version >/dev/null 2>&1; }
+
+driver_runs || install_packages "Playwright's driver" libatomic1 || true
 if [ -r "$FOUND" ] && [ -x "$(cat "$FOUND")" ]; then exit; fi
 if find_one; then exit; fi
 if [ "$(distribution)" = ubuntu ]; then

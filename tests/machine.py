@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import docker
+import playwright
 import requests
 from docker.errors import DockerException, ImageNotFound
 
@@ -48,7 +49,12 @@ def registry_binary() -> str | None:
 @functools.cache
 def why_no_browser() -> str:
     path = os.environ.get("KG_CHROMIUM") or shutil.which("chromium")
-    return "" if path and Path(path).exists() else f"no Chromium is here{_HOW}"
+    if not path or not Path(path).exists():
+        return f"no Chromium is here{_HOW}"
+    driver = subprocess.run(
+        [Path(playwright.__file__).parent / "driver/node", "--version"], capture_output=True, text=True, check=False
+    )
+    return f"playwright's driver does not run ({driver.stderr.strip()[-120:]}){_HOW}" if driver.returncode else ""
 
 
 def _short(error: Exception) -> str:
