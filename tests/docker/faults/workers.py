@@ -1,0 +1,127 @@
+"""Workers as processes of their own, which a test may rig: killed or stopped at a given moment of a given step.
+
+They are forked from a server process that has Django loaded already, so that each begins within milliseconds.
+"""
+
+import multiprocessing as mp
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
+from typing import Any
+from unittest import mock
+
+import django
+
+if os.environ.get("KG_STAGE_WORKER"):  # in the server only: pytest has set up Django itself
+    django.setup()
+
+_SERVER = mp.get_context("forkserver")
+
+
+@dataclass(frozen=True)
+class Rig:
+    """What befalls a worker. `signal` is sent to itself before or after the act, or the undo, of the step with that key."""
+
+    step: str = ""
+    after: bool = False
+    undo: bool = False
+    signal: int = signal.SIGKILL
+    fails: str = ""
+    """A step that fails by itself."""
+    lease: int = 0
+    """Seconds; 0: as set."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    process: BaseProcess
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid or 0
+
+    def ends_with(self, seconds: float = 60.0) -> int | None:
+        """Its exit code, minus the signal that ended it; nothing if it still runs after so many seconds."""
+        self.process.join(seconds)
+        return self.process.exitcode
+
+    def send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+
+def serve(environment: Mapping[str, str]) -> None:
+    """Starts the server with that environment, once a run."""
+    _SERVER.set_forkserver_preload([__name__])
+    with mock.patch.dict(os.environ, {**environment, "KG_STAGE_WORKER": "1"}):
+        forkserver.ensure_running()
+
+
+def worker(job_id: int, rig: Rig | None = None) -> Worker:
+    """One that was told of a job."""
+    return process(_work, job_id, rig or Rig())
+
+
+def comes_back(job_id: int, rig: Rig | None = None) -> Worker:
+    """One that has just started and looks for what dead workers left, of which only this job concerns the test."""
+    return process(_sweep, job_id, rig or Rig())
+
+
+def process(deed: Callable[..., None], *given: Any) -> Worker:
+    started = _SERVER.Process(target=deed, args=given, daemon=True)
+    started.start()
+    return Worker(started)
+
+
+def _work(job_id: int, rig: Rig) -> None:
+    from django.conf import settings
+
+    from chatbot_service.jobs.catalogue import KINDS
+    from chatbot_service.models import Job
+    from chatbot_service.runner import run_job
+
+    if rig.lease:
+        settings.JOB_LEASE_SECONDS = rig.lease
+    kind = Job.objects.get(pk=job_id).kind
+    KINDS[kind] = replace(KINDS[kind], steps=tuple(_rigged(step, rig) for step in KINDS[kind].steps))
+    run_job(job_id)
+
+
+def _sweep(job_id: int, rig: Rig) -> None:
+    from chatbot_service.claims import lapsed_jobs
+
+    if job_id not in lapsed_jobs():
+        raise LookupError(f"job {job_id} is not seen as left by a dead worker")
+    _work(job_id, rig)
+
+
+def _rigged(step: Any, rig: Rig) -> Any:
+    if step.key == rig.fails:
+        step = replace(step, do=_failing)
+    if step.key != rig.step:
+        return step
+    if rig.undo:
+        return replace(step, undo=_struck(step.undo, rig))
+    return replace(step, do=_struck(step.do, rig))
+
+
+def _struck(act: Callable[[Any], str | None], rig: Rig) -> Callable[[Any], str | None]:
+    def struck(context: Any) -> str | None:
+        if not rig.after:
+            os.kill(os.getpid(), rig.signal)
+        note = act(context)
+        if rig.after:
+            os.kill(os.getpid(), rig.signal)
+        return note
+
+    return struck
+
+
+def _failing(_context: Any) -> str | None:
+    from deploy_records.errors import Broken
+
+    raise Broken("it fails as the test wants")
