@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography import x509
-
 from chatbot_service.models import RegistryLogin
 from chatbot_service.secrets import seal
 from deploy_records import audit
@@ -60,6 +58,8 @@ def authorities(pem: str) -> list[Authority]:
         raise Invalid(f"The certificates have {len(pem):,} characters; at most {_MOST_CA:,} are kept. Nothing was changed.")
     if "PRIVATE KEY" in pem:
         raise Invalid("This text holds a private key. Give the certificate of the authority alone. Nothing was changed.")
+    from cryptography import x509  # noqa: PLC0415 - 7 MB in each web process, needed when a certificate is given
+
     try:
         found = x509.load_pem_x509_certificates(pem.encode())
     except ValueError as error:

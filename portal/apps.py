@@ -3,7 +3,12 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
-from portal.celery import wake
+
+def _wake(job_id: int, queue: str) -> None:
+    """Celery and its client of the broker take 25 MB: only a process that asks for a job loads them."""
+    from portal.celery import wake  # noqa: PLC0415 - as said
+
+    wake(job_id, queue)
 
 
 class PortalConfig(AppConfig):
@@ -17,7 +22,7 @@ class PortalConfig(AppConfig):
 
         from chatbot_service import dispatch  # noqa: PLC0415 - models are not loaded at import
 
-        dispatch.wakes_workers(wake)
+        dispatch.wakes_workers(_wake)
 
         import portal.sign_in_events  # noqa: F401, PLC0415 - connects its receivers
 

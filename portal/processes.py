@@ -14,6 +14,8 @@ from portal.supervisor import Program, answers
 NAMES = ("registry", "broker", "web", "worker", "scheduler", "watcher")
 # sun_path of a unix socket address holds 108 bytes with its closing NUL.
 LONGEST_SOCKET_PATH = 107
+# glibc gives each thread a heap of its own, up to eight for each processor, and returns little of them.
+FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
 
 
 @dataclass(frozen=True)
@@ -149,40 +151,22 @@ def _web(choice: Choice) -> Program:
         *("-m", "gunicorn", "portal.wsgi", "--bind", bind, "--preload", "--no-control-socket", "--log-level", "warning"),
         *("-k", "gthread", "-w", str(choice.web_workers), "--threads", str(choice.web_threads)),
     )
-    return Program("web", argv, stage=1, ready=choice.address)
+    return Program("web", argv, stage=1, ready=choice.address, env=FEW_ARENAS)
 
 
 def _worker(choice: Choice) -> Program:
-    argv = _python(
-        *(
-            "-m",
-            "celery",
-            "--quiet",
-            "-A",
-            "portal",
-            "worker",
-            "--pool",
-            "threads",
-            "--concurrency",
-            str(choice.worker_concurrency),
-        ),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
-    )
     # Root is no choice of the worker's: who may use Docker is root already, and tasks carry ids only, no pickles.
     quiet = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
-    return Program("worker", argv, stage=2, grace=choice.worker_grace, env=quiet)
+    argv = _python("-m", "portal.worker", str(choice.worker_concurrency))
+    return Program("worker", argv, stage=2, grace=choice.worker_grace, env=FEW_ARENAS | quiet)
 
 
 def _scheduler(choice: Choice) -> Program:
-    argv = _python(
-        *("-m", "celery", "--quiet", "-A", "portal", "beat", "--loglevel", "WARNING", "--pidfile", ""),
-        *("--schedule", str(choice.state / "beat-schedule")),
-    )
-    return Program("scheduler", argv, stage=3)
+    return Program("scheduler", _python("-m", "portal.scheduler", str(choice.state / "beat-schedule")), stage=3)
 
 
 def _watcher(choice: Choice) -> Program:  # noqa: ARG001 - all makers are called alike
-    return Program("watcher", _python("manage.py", "watch"), stage=3)
+    return Program("watcher", _python("manage.py", "watch"), stage=3, env=FEW_ARENAS)
 
 
 _MAKERS = {

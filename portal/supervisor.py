@@ -5,7 +5,6 @@ The programs come as data: `portal.processes` says what to run, this file does i
 """
 
 import ctypes
-import http.client
 import json
 import os
 import selectors
@@ -98,12 +97,21 @@ def answers(where: str) -> bool:
         elif url.scheme == "tcp":
             socket.create_connection((url.hostname or "", url.port or 0), timeout=1).close()
         else:
-            connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=5)
-            connection.request("GET", url.path or "/")
-            return connection.getresponse().status < _SERVER_ERROR
-    except (OSError, http.client.HTTPException):
+            return _http_status(url.hostname or "", url.port or 80, url.path or "/") < _SERVER_ERROR
+    except (OSError, ValueError):
         return False
     return True
+
+
+def _http_status(host: str, port: int, path: str) -> int:
+    """By hand: http.client takes 5 MB, for as long as the supervisor lives. `ValueError` if it is no HTTP."""
+    with socket.create_connection((host, port), timeout=5) as plug:
+        name = f"[{host}]" if ":" in host else host
+        plug.sendall(f"GET {path} HTTP/1.0\r\nHost: {name}:{port}\r\n\r\n".encode())
+        protocol, _, rest = plug.makefile("rb").readline(200).decode("latin-1").partition(" ")
+    if not protocol.startswith("HTTP/"):
+        raise ValueError(protocol)
+    return int(rest[:3])
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:
