@@ -5,10 +5,12 @@ Events are hints to look sooner; what is written down always comes from a look.
 
 import contextlib
 import logging
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -17,7 +19,7 @@ from django.utils import timezone
 
 from chatbot_service import observe
 from chatbot_service.engine import DockerEngine
-from chatbot_service.facts import SeenContainer
+from chatbot_service.facts import EngineEvent, SeenContainer
 from chatbot_service.jobs import pin
 from chatbot_service.models import Host, Service
 from chatbot_service.observe import Sight
@@ -26,6 +28,8 @@ from deploy_records import deployments, lookup
 from deploy_records.errors import Broken, Refused
 
 log = logging.getLogger(__name__)
+
+Stamp = tuple[int, ...]
 
 LOOK_EVERY = 10.0
 LEAST_BETWEEN_LOOKS = 0.5
@@ -41,11 +45,14 @@ class HostWatch:
         self._engine = engine
         self._last: dict[int, Sight] = {}
         self._digests: dict[tuple[str, str], str] = {}
+        self._pins: dict[tuple[Path, str], tuple[Stamp, str | None]] = {}
+        self._watched: frozenset[tuple[str, str]] = frozenset()
         self._rollback_due = 0.0
         self._reachable = True
 
     def look(self) -> None:
         services = list(Service.objects.filter(host=self._host, is_demo=False).select_related("host"))
+        self._watched = frozenset((service.project_name, service.compose_service) for service in services)
         if not services:
             return
         try:
@@ -59,20 +66,33 @@ class HostWatch:
             by_service.setdefault((seen.project, seen.service), []).append(seen)
         for service in services:
             self._note(service, self._sight(service, by_service.get((service.project_name, service.compose_service), [])))
-        Service.objects.filter(host=self._host).filter(
-            Q(seen_at__lt=timezone.now() - TELL_ALIVE_EVERY) | Q(seen_at=None)
-        ).update(seen_at=timezone.now())
+        Service.objects.filter(host=self._host).filter(Q(seen_at__lt=timezone.now() - TELL_ALIVE_EVERY) | Q(seen_at=None)).update(
+            seen_at=timezone.now()
+        )
         if time.monotonic() >= self._rollback_due:
             self._rollback_due = time.monotonic() + ROLLBACK_EVERY
             self._note_rollback_targets(services)
 
+    def concerns(self, event: EngineEvent) -> bool:
+        """Other people's containers on the same engine are no reason to look."""
+        return (event.project, event.service) in self._watched
+
     def _sight(self, service: Service, containers: Iterable[SeenContainer]) -> Sight:
         found = sorted(containers, key=lambda c: c.state == "running")
-        pinned = _pin_of(service)
+        pinned = self._pin_of(service)
         if not found:
             return Sight("missing", "none", "", "", pinned)
         one = found[-1]
         return Sight(one.state, one.health, self._digest_of(service, one.image_id), one.image_id, pinned)
+
+    def _pin_of(self, service: Service) -> str | None:
+        """A file that has not changed since is not read again."""
+        file = Path(service.project_dir, service.pin_file)
+        key, stamp = (file, service.compose_service), _stamp(file)
+        known = self._pins.get(key)
+        if known is None or stamp is None or known[0] != stamp:
+            known = self._pins[key] = (stamp or (), _read_pin(service))
+        return known[1]
 
     def _digest_of(self, service: Service, image_id: str) -> str:
         """The ledger digest of an image; what is found is remembered, what is not is asked again."""
@@ -119,7 +139,16 @@ def _as_on_row(service: Service, sight: Sight) -> bool:
     return (service.seen_state, service.seen_health, service.seen_digest) == (sight.state, sight.health, sight.digest)
 
 
-def _pin_of(service: Service) -> str | None:
+def _stamp(file: Path) -> Stamp | None:
+    """Differs whenever the content may; nothing for what is not a plain file."""
+    try:
+        seen = file.lstat()
+    except OSError:
+        return None
+    return (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns) if stat.S_ISREG(seen.st_mode) else None
+
+
+def _read_pin(service: Service) -> str | None:
     """The reference in the pin file; nothing when it cannot be read."""
     try:
         text = Folder(service.project_dir, service.pin_file, settings.STATE_DIR).read_pin()
@@ -132,7 +161,7 @@ def watch_host(host: Host, stop: threading.Event, make_engine: Callable[[str], D
     """Until `stop` is set. Survives engines and databases that go away for a while."""
     engine = make_engine(host.engine_url)
     watch, nudge = HostWatch(host, engine), threading.Event()
-    threading.Thread(target=_listen, args=(engine, nudge, stop), name=f"events-{host.name}", daemon=True).start()
+    threading.Thread(target=_listen, args=(engine, watch, nudge, stop), name=f"events-{host.name}", daemon=True).start()
     while not stop.is_set():
         nudge.clear()
         try:
@@ -146,11 +175,12 @@ def watch_host(host: Host, stop: threading.Event, make_engine: Callable[[str], D
         nudge.wait(LOOK_EVERY - LEAST_BETWEEN_LOOKS)
 
 
-def _listen(engine: DockerEngine, nudge: threading.Event, stop: threading.Event) -> None:
+def _listen(engine: DockerEngine, watch: HostWatch, nudge: threading.Event, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
-            for _event in engine.watch_events(int(time.time()), stop):
-                nudge.set()
+            for event in engine.watch_events(int(time.time()), stop):
+                if watch.concerns(event):
+                    nudge.set()
         except (Broken, Refused):
             stop.wait(LOOK_EVERY / 2)
         else:

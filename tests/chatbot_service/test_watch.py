@@ -1,11 +1,13 @@
 """The watcher's look at a host, with an engine that says what the test wants."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from chatbot_service import lights
-from chatbot_service.facts import SeenContainer
+from chatbot_service.facts import EngineEvent, SeenContainer
 from chatbot_service.health.watch import HostWatch
 from chatbot_service.jobs.ports import ImageFacts
 from chatbot_service.models import HealthTransition, Service
@@ -103,3 +105,40 @@ def test_whether_the_way_back_is_on_the_host_is_noted(service: Service, entry: I
     Service.objects.update(previous_local=None)
     local = frozenset({before.platforms.get().config_digest}) if is_local else frozenset()
     assert look(service, Engine([container(service, entry)], local=local)).previous_local is is_local
+
+
+PINNED = "services:\n  {service}:\n    image: {image}\n"
+
+
+def test_a_pin_that_somebody_changes_is_seen_at_the_next_look(service: Service, entry: ImageDigest, tmp_path: Path) -> None:
+    Service.objects.update(project_dir=str(tmp_path))
+    pin_file = tmp_path / service.pin_file
+    watch = HostWatch(service.host, Engine([container(service, entry)]))  # type: ignore[arg-type]  # as above
+    for image in ("web:1", "web:1", "web:2"):
+        pin_file.write_text(PINNED.format(service=service.compose_service, image=image))
+        watch.look()
+        assert Service.objects.get(pk=service.pk).seen_pin == image
+
+
+def test_a_pin_that_has_not_changed_is_not_read_again(
+    service: Service, entry: ImageDigest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Service.objects.update(project_dir=str(tmp_path))
+    (tmp_path / service.pin_file).write_text(PINNED.format(service=service.compose_service, image="web:1"))
+    watch = HostWatch(service.host, Engine([container(service, entry)]))  # type: ignore[arg-type]  # as above
+    watch.look()
+    monkeypatch.setattr("chatbot_service.project.Folder.read_pin", lambda _folder: pytest.fail("it was read again"))
+    watch.look()
+    assert Service.objects.get(pk=service.pk).seen_pin == "web:1"
+
+
+def test_only_events_of_managed_services_are_a_reason_to_look(service: Service) -> None:
+    watch = HostWatch(service.host, Engine())  # type: ignore[arg-type]  # as above
+    watch.look()
+    assert watch.concerns(_event(service.project_name, service.compose_service))
+    assert not watch.concerns(_event("somebody-elses", service.compose_service))
+    assert not watch.concerns(_event(service.project_name, "database"))
+
+
+def _event(project: str, service: str) -> EngineEvent:
+    return EngineEvent(datetime.now(UTC), 0, "start", "c1", project, service, {})
