@@ -21,6 +21,8 @@ if ! "$HERE/venv.sh" "$WANTED"; then exit 1; fi
 "$HERE/registry.sh"
 engine_and_its_parts "$@"
 if [ "$WANTED" = test ]; then
+  # The tests give engines of their own a bridge.
+  have ip || install_packages "Network tools" iproute2 || say "ip is missing: $(to_install iproute2)"
   "$HERE/browser.sh"
   "$HERE/postgres.sh" install
 fi

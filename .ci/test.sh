@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# `make test`: sets up, then runs every check and every test, on PostgreSQL what does not need the engine, on SQLite all.
+# `make test`: sets up, then runs every check and every test: what needs neither engine nor browser on both databases and
+# on all cores, the rest one after the other, as it shares the engine and measures time.
 # Goes through to the end. With CI=true a missing engine, browser or database is a failure; elsewhere the tests
 # that need it are left out, and the last lines say so.
 . "$(dirname "$0")/common.sh"
 
 BIN=$ROOT/.venv/bin
+PLAIN="not docker and not browser"
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/known-good-test.XXXXXX")
 chmod 711 "$SCRATCH"
 results=()
@@ -17,22 +19,32 @@ finish() {
 
 # part NAME COMMAND…: runs it, remembers how it ended and its closing line
 part() {
-  local name=$1 output=$SCRATCH/output status=ok
+  local name=$1 output=$SCRATCH/output status=ok closing
   shift
   printf '\n── %s\n' "$name"
   if ! "$@" 2>&1 | tee "$output"; then
     status=FAILED
     code=1
   fi
-  results+=("$(printf '%-7s %-22s %s' "$status" "$name" "$(grep -E '[0-9]+ (passed|failed|error|skipped|deselected)' "$output" | tail -n 1 | tr -d '=')")")
+  closing=$(grep -E '^(=+ )?[0-9]+ (passed|failed|error|errors|skipped|deselected)' "$output" | tail -n 1 | tr -d '=')
+  results+=("$(printf '%-7s %-22s %s' "$status" "$name" "$closing")")
+  echo "$closing" >>"$SCRATCH/closing-lines"
   grep -E '^LEFT OUT' "$output" >>"$SCRATCH/left-out" || true
+}
+
+tests() { part "$1" "$BIN/python" -m pytest -q "${@:2}"; }
+
+# "N passed, N failed" over all parts; an error is a failure.
+total() {
+  awk '{ for (i = 1; i < NF; i++) if ($(i + 1) ~ /^(passed|failed|error|errors|skipped),?$/) { sub(/s?,?$/, "", $(i + 1)); n[$(i + 1)] += $i } }
+    END { printf "%d passed, %d failed, %d skipped\n", n["passed"], n["failed"] + n["error"], n["skipped"] }' "$SCRATCH/closing-lines"
 }
 
 on_postgres() {
   local url
   mkdir -p "$SCRATCH/postgres"
   if url=$("$ROOT/.ci/postgres.sh" start "$SCRATCH/postgres"); then
-    part "tests on PostgreSQL" env DATABASE_URL="$url" "$BIN/python" -m pytest -q -m "not docker and not browser"
+    DATABASE_URL=$url tests "tests on PostgreSQL" -n auto -m "$PLAIN"
   elif [ "${CI:-}" = true ]; then
     results+=("FAILED  tests on PostgreSQL   no PostgreSQL server is installed or it does not start, see $LOG")
     code=1
@@ -48,15 +60,19 @@ main() {
   cd "$ROOT"
   name_own_compose
   trap finish EXIT
+  unset DATABASE_URL REDIS_URL
   if [ "${CI:-}" = true ]; then export KG_TEST_REQUIRE=${KG_TEST_REQUIRE:-engine,browser}; fi
   if [ -r "$STATE/chromium" ]; then export KG_CHROMIUM=${KG_CHROMIUM:-$(cat "$STATE/chromium")}; fi
   if [ -x "$STATE/bin/docker-registry" ]; then export KG_TEST_REGISTRY=$STATE/bin/docker-registry; fi
   part "lint" "$ROOT/.ci/lint.sh"
   on_postgres
-  part "tests on SQLite" "$BIN/python" -m pytest -q
+  tests "tests on SQLite" -n auto -m "$PLAIN"
+  tests "tests in the browser" -m "browser and not docker"
+  tests "tests on the engine" -m docker
   printf '\n'
   printf '%s\n' "${results[@]}"
   if [ -s "$SCRATCH/left-out" ]; then sort -u "$SCRATCH/left-out"; fi
+  total
   exit "$code"
 }
 main
