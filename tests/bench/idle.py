@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from chatbot_service.models import Job, Service
+from chatbot_service.models import Service
 from deploy_records.errors import Broken
 from tests.bench.kit import processes
 from tests.bench.kit.chatbot import SERVICE, Folder
@@ -40,9 +40,9 @@ def measure(stack: Stack, _pairs: int, say: Say) -> Report:
     for number in range(1, MANY + 1):
         _start_service(stack, office, reference, number)
         if number in {1, MANY}:
-            say(f"with {number} service{'s' if number > 1 else ''}: signing in, reading pages, then measuring")
+            say(f"{number} managed: waiting until they are seen healthy, using the pages, then measuring")
             _wait_until_seen_healthy()
-            _measure(stack, report, f"with_{number}")
+            _measure(stack, report, f"with_{number}", reference)
     return report
 
 
@@ -71,8 +71,8 @@ def _wait_until_seen_healthy() -> None:
         time.sleep(1)
 
 
-def _measure(stack: Stack, report: Report, name: str) -> None:
-    look_around(stack.port, Service.objects.values_list("pk", flat=True)[0], Job.objects.values_list("pk", flat=True)[0])
+def _measure(stack: Stack, report: Report, name: str, reference: str) -> None:
+    look_around(stack.port, reference)
     time.sleep(SETTLE)
     state = Path(settings.STATE_DIR)
     before, engine_before = processes.of_portal(state), processes.of_named(*ENGINE)

@@ -33,13 +33,21 @@ def of_portal(state: Path) -> dict[str, Use]:
     """By program, and `supervisor`: what its lock names, and the children by the command lines of its plan."""
     supervisor = int((state / "run.lock").read_text().split()[0])
     plan = json.loads((state / "run-plan.json").read_text())
-    names = {tuple(program["argv"]): program["name"] for program in plan["programs"]}
+    programs = {program["name"]: tuple(program["argv"]) for program in plan["programs"]}
     parents = {pid: stat.parent for pid in _all() if (stat := _stat(pid))}
     found = {"supervisor": _use(supervisor)}
     for pid in (pid for pid, parent in parents.items() if parent == supervisor):
-        name = names.get(_argv(pid), "other")
+        name = _name(pid, programs)
         found[name] = found.get(name, Use()) + _sum(_with_children(pid, parents))
     return found
+
+
+def _name(pid: int, programs: dict[str, tuple[str, ...]]) -> str:
+    """The broker writes its address over its command line; its file tells."""
+    argv, file = _argv(pid), os.path.realpath(f"/proc/{pid}/exe")
+    by_argv = (name for name, known in programs.items() if known == argv)
+    by_file = (name for name, known in programs.items() if os.path.realpath(known[0]) == file)
+    return next(by_argv, None) or next(by_file, "other")
 
 
 def of_named(*names: str) -> Use:
