@@ -54,7 +54,7 @@ class ReportKind(StrEnum):
 
 class FindingKind(StrEnum):
     VULNERABILITY = "vulnerability"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - the word, not one
     MISCONFIGURATION = "misconfiguration"
     LICENCE = "licence"
     CODE = "code"
