@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from chatbot_service.claims import Claim, Lease, claim
+from chatbot_service.fenced import fenced
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.jobs.context import Cancelled, JobContext
 from chatbot_service.jobs.step import Fenced, Outcome, Step, patient, run_steps, undo_steps
@@ -40,7 +41,7 @@ def run_job(job_id: int, make_context: MakeContext = context_of) -> None:
 
 def _run(job: Job, held: Claim, progress: Progress, make_context: MakeContext) -> JobState:
     try:
-        context = make_context(job, progress, held)
+        context = fenced(make_context(job, progress, held), held.check)
     except (Refused, Broken) as error:
         return _could_not_begin(progress, error)
     steps = patient(KINDS[job.kind].steps, lambda: wait_for_engine(context))
