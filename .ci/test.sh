@@ -26,7 +26,7 @@ part() {
     status=FAILED
     code=1
   fi
-  closing=$(grep -E '^(=+ )?[0-9]+ (passed|failed|error|errors|skipped|deselected)' "$output" | tail -n 1 | tr -d '=')
+  closing=$(grep -E '^(=+ )?[0-9]+ (passed|failed|error|errors|skipped|deselected)' "$output" | tail -n 1 | tr -d '=' || true)
   results+=("$(printf '%-7s %-22s %s' "$status" "$name" "$closing")")
   echo "$closing" >>"$SCRATCH/closing-lines"
   grep -E '^LEFT OUT' "$output" >>"$SCRATCH/left-out" || true
