@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 Stamp = tuple[int, ...]
 
 LOOK_EVERY = 10.0
-LEAST_BETWEEN_LOOKS = 0.5
+CALM = 0.5
+"""Seconds from an event to the look it causes: one look for all that a restart tells, and none while it is under way."""
 TELL_ALIVE_EVERY = timedelta(seconds=30)
 ROLLBACK_EVERY = 60.0
 
@@ -171,8 +172,8 @@ def watch_host(host: Host, stop: threading.Event, make_engine: Callable[[str], D
             connection.close()
         except Exception:
             log.exception("%s: a look failed", host)
-        stop.wait(LEAST_BETWEEN_LOOKS)
-        nudge.wait(LOOK_EVERY - LEAST_BETWEEN_LOOKS)
+        if nudge.wait(LOOK_EVERY):
+            stop.wait(CALM)
 
 
 def _listen(engine: DockerEngine, watch: HostWatch, nudge: threading.Event, stop: threading.Event) -> None:
