@@ -1,7 +1,6 @@
 """One stage for all tests of faults; see `stage`."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
@@ -13,16 +12,13 @@ from tests.docker.registries import LocalRegistry
 
 pytest.register_assert_rewrite("tests.docker.faults.stage")
 
-if TYPE_CHECKING:
-    from tests.docker.faults.stage import Stage
+from tests.docker.faults.stage import Stage  # noqa: E402 - its assertions are to tell what they saw
 
 
 @pytest.fixture(scope="session")
 def _set_stage(
     registry: LocalRegistry, base_image: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
-) -> Iterator["Stage"]:
-    from tests.docker.faults.stage import Stage
-
+) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
     with own_database(folder, django_db_blocker) as database:
         workers.serve({"DATABASE_URL": database.url, "KG_STATE_DIR": str(settings.STATE_DIR)})
@@ -33,7 +29,7 @@ def _set_stage(
 
 
 @pytest.fixture(scope="module")
-def stage(_set_stage: "Stage") -> Iterator["Stage"]:
+def stage(_set_stage: Stage) -> Iterator[Stage]:
     """While a module's tests run, this process uses the stage's database."""
     with _set_stage.database.in_use():
         yield _set_stage

@@ -5,6 +5,7 @@ A stage is set once a run. Each stand on it is one service with its own project,
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import urllib.error
@@ -27,16 +28,17 @@ from chatbot_service import dispatch
 from chatbot_service.building import Builder
 from chatbot_service.dispatch import Request
 from chatbot_service.jobs.pin import pinned_reference, with_pin
-from chatbot_service.models import Host, Job, JobState, Kind, Service
+from chatbot_service.models import Host, Job, Service
 from chatbot_service.runner import run_job
 from chatbot_service.wiring import ask_registry, compose_of, project_of
 from deploy_records import deployments, ledger
-from deploy_records.models import ImageDigest, LedgerState
+from deploy_records.models import ImageDigest
 from tests import factories
 from tests.docker.faults.own_database import OwnDatabase
 from tests.docker.registries import LocalRegistry, free_port
 
 SERVICE = "personal_chatbot"
+REPOSITORY = "stage/personal-chatbot"
 COMPOSE_FILES = ("docker-compose.yml", "docker-compose.prod.yml")
 IMAGES = Path(__file__).parent.parent / "images"
 # The guide's numbers are for people; a test waits for them hundreds of times.
@@ -86,12 +88,12 @@ class Stage:
     def engine(self) -> docker.DockerClient:
         return docker.from_env(timeout=30)
 
-    def build(self, name: str, *, fault: str = "", image: str = "", platform: str = "", repository: str = "") -> Build:
+    def build(self, name: str, *, fault: str = "", image: str = "", platform: str = "", repository: str = REPOSITORY) -> Build:
         """In the registry, not on the engine under its repository's name; registered by one, approved by the other.
 
         `image`: a folder of tests/docker/images; else the top-level Dockerfile with that fault.
         """
-        where = f"{self.registry.address}/{repository or 'stage/personal-chatbot'}"
+        where = f"{self.registry.address}/{repository}"
         if (where, name) not in self._known:
             local = self._made_here(name, fault, image, platform)
             digest = self.registry.push(local, where.partition("/")[2], name)
@@ -107,7 +109,7 @@ class Stage:
                 options = ["--platform", platform] if platform else []
                 given = f"FROM_IMAGE={self._made_here('good-1', '', '', '')}"
                 argv = ["docker", "build", "--quiet", *options, "--build-arg", given, "--tag", tag, str(IMAGES / image)]
-                subprocess.run(argv, env=_classic(), capture_output=True, check=True, timeout=120)
+                subprocess.run(argv, env=os.environ | {"DOCKER_BUILDKIT": "0"}, capture_output=True, check=True, timeout=120)
             else:
                 args = {"BUILD": name, "FAULT": fault, "BASE_IMAGE": self.base_image}
                 Builder().build(settings.BASE_DIR, tag, target=SERVICE, args=args)
@@ -264,16 +266,17 @@ class Stand:
     def rollback(self, to: Build | None = None, *, note: str = "") -> Job:
         return dispatch.rollback(self.service, to.digest if to else "", self.request, deprecate=bool(note), note=note)
 
-    def other(self) -> Build:
-        """Of the builds good-1 and good-2 the one that does not run."""
-        one, two = self.stage.build("good-1"), self.stage.build("good-2")
-        return two if self.look().running == (one.digest,) else one
+    def pair(self) -> tuple[Build, Build]:
+        """Of the builds good-1 and good-2 the one that runs, and the other."""
+        where = self.service.repository.partition("/")[2]
+        one, two = (self.stage.build(name, repository=where) for name in ("good-1", "good-2"))
+        return (one, two) if self.look().running == (one.digest,) else (two, one)
 
     # Looking
 
     def look(self) -> Sight:
         status, build = self._asked()
-        ours = self._containers(self.name)
+        ours = self.containers()
         open_one = deployments.current(self.host.name, self.name)
         return Sight(
             status=status,
@@ -295,13 +298,16 @@ class Stand:
 
     def _asked(self) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(self.address, timeout=5) as answer:
+            with urllib.request.urlopen(self.address, timeout=5) as answer:  # noqa: S310 - its own address
                 return answer.status, json.load(answer)["build"]
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, ""
         except OSError:
             return 0, ""
+
+    def containers(self) -> list[Any]:
+        return self._containers(self.name)
 
     def _containers(self, project: str) -> list[Any]:
         listed = self.engine.api.containers(all=True, filters={"label": f"{_PROJECT}={project}"})
@@ -358,12 +364,3 @@ def is_whole(stand: Stand, job: Job, *, on: Build) -> None:
     assert stand.service.seen_digest == on.digest
     assert not job.steps.filter(state="running").exists()
     assert job.ended_at is not None
-
-
-def _classic() -> dict[str, str]:
-    import os
-
-    return os.environ | {"DOCKER_BUILDKIT": "0"}
-
-
-__all__ = ["Build", "JobState", "Kind", "LedgerState", "Sight", "Stage", "Stand", "is_whole"]

@@ -11,13 +11,23 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from unittest import mock
 
 import django
 
 if os.environ.get("KG_STAGE_WORKER"):  # in the server only: pytest has set up Django itself
     django.setup()
+
+from django.conf import settings
+
+from chatbot_service.claims import lapsed_jobs
+from chatbot_service.jobs.catalogue import KINDS
+from chatbot_service.jobs.step import Act, Step
+from chatbot_service.models import Job
+from chatbot_service.runner import run_job
+from deploy_records.errors import Broken
 
 _SERVER = mp.get_context("forkserver")
 
@@ -49,6 +59,13 @@ class Worker:
         self.process.join(seconds)
         return self.process.exitcode
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.process.kill()  # a stopped one would be waited for at the end of the run
+        self.process.join()
+
     def send(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
@@ -78,12 +95,6 @@ def process(deed: Callable[..., None], *given: Any) -> Worker:
 
 
 def _work(job_id: int, rig: Rig) -> None:
-    from django.conf import settings
-
-    from chatbot_service.jobs.catalogue import KINDS
-    from chatbot_service.models import Job
-    from chatbot_service.runner import run_job
-
     if rig.lease:
         settings.JOB_LEASE_SECONDS = rig.lease
     kind = Job.objects.get(pk=job_id).kind
@@ -92,24 +103,22 @@ def _work(job_id: int, rig: Rig) -> None:
 
 
 def _sweep(job_id: int, rig: Rig) -> None:
-    from chatbot_service.claims import lapsed_jobs
-
     if job_id not in lapsed_jobs():
         raise LookupError(f"job {job_id} is not seen as left by a dead worker")
     _work(job_id, rig)
 
 
-def _rigged(step: Any, rig: Rig) -> Any:
+def _rigged(step: Step, rig: Rig) -> Step:
     if step.key == rig.fails:
         step = replace(step, do=_failing)
     if step.key != rig.step:
         return step
-    if rig.undo:
+    if rig.undo and step.undo:
         return replace(step, undo=_struck(step.undo, rig))
     return replace(step, do=_struck(step.do, rig))
 
 
-def _struck(act: Callable[[Any], str | None], rig: Rig) -> Callable[[Any], str | None]:
+def _struck(act: Act, rig: Rig) -> Act:
     def struck(context: Any) -> str | None:
         if not rig.after:
             os.kill(os.getpid(), rig.signal)
@@ -122,6 +131,4 @@ def _struck(act: Callable[[Any], str | None], rig: Rig) -> Callable[[Any], str |
 
 
 def _failing(_context: Any) -> str | None:
-    from deploy_records.errors import Broken
-
     raise Broken("it fails as the test wants")
