@@ -2,10 +2,7 @@
 
 import os
 import re
-import signal
-import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -13,18 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from chatbot_service.building import Builder
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.docker.registries import LocalRegistry, free_port
+from tests.docker.running import RunningPortal
 
 pytestmark = [pytest.mark.browser]
 
 IMAGE = Path(__file__).parent / "images" / "greeter"
-PASSWORD = "made-for-this-test-only"  # noqa: S105 - of people who live as long as the test
-READY_WITHIN = 60.0
+PASSWORD = "made-for-this-test-only"
 JOB_WITHIN = 90_000
 COMPOSE = """\
 services:
@@ -73,36 +69,16 @@ def stack(registry: LocalRegistry, base_image: str, tmp_path_factory: pytest.Tem
         builder.push(reference)
     builder.forget(f"{repository}:v2")
     web, port = free_port(), free_port()
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("KG_", "DJANGO_", "DATABASE_", "REDIS_"))}
-    chosen = {"KG_STATE_DIR": str(state), "KG_PORT": str(web), "KG_RUN": "broker,web,worker,scheduler,watcher"}
-    if compose := os.environ.get("KG_COMPOSE_BINARY"):
-        chosen["KG_COMPOSE_BINARY"] = compose
-    manage = [sys.executable, "manage.py"]
-    with (state / "run.log").open("wb") as log:
-        running = subprocess.Popen([*manage, "run"], cwd=settings.BASE_DIR, env=clean | chosen, stdout=log, stderr=log)
+    running = RunningPortal(state, {"KG_PORT": str(web), "KG_RUN": "broker,web,worker,scheduler,watcher"})
+    running.start()
     try:
-        _wait_for(lambda: _answers(web), state / "run.log")
-        people = MAKE_PEOPLE.format(password=PASSWORD)
-        subprocess.run([*manage, "shell", "-c", people], cwd=settings.BASE_DIR, env=clean | chosen, check=True)
+        running.shell(MAKE_PEOPLE.format(password=PASSWORD))
         folder = state / "greeter"
         folder.mkdir()
         yield Stack(f"http://127.0.0.1:{web}", repository, folder, port)
     finally:
-        running.send_signal(signal.SIGTERM)
-        running.wait(60)
+        running.stop()
         _remove_containers("greeter")
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as plug:
-        return plug.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _wait_for(ready: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + READY_WITHIN
-    while not ready():
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
-        time.sleep(0.1)
 
 
 def _remove_containers(project: str) -> None:

@@ -1,7 +1,8 @@
 """Upgrades that must not happen: each caught before or undone after, the reason in words, the service whole."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +40,8 @@ BAD = {
 def test_a_bad_build_is_caught_before_the_service_is_touched_and_no_request_fails(stage: Stage, bad: Bad) -> None:
     build = bad.make(stage)
     with stage.borrowed() as stand:
-        if bad.words == "root":
-            _without_user(stand.folder / "docker-compose.yml")
         runs, _other = stand.pair()
-        with Visitor(stand.address) as visitor:
+        with _without_user(stand.folder / "docker-compose.yml"), Visitor(stand.address) as visitor:
             job = stand.run(stand.upgrade(build))
         assert job.state == bad.state
         assert bad.words in job.error
@@ -50,9 +49,13 @@ def test_a_bad_build_is_caught_before_the_service_is_touched_and_no_request_fail
         is_whole(stand, job, on=runs)
 
 
-def _without_user(compose_file: Path) -> None:
+@contextmanager
+def _without_user(compose_file: Path) -> Iterator[None]:
     """So that the image's own user counts; the compose file would overrule it."""
-    compose_file.write_text(compose_file.read_text().replace('    user: "10001:10001"\n', ""))
+    text = compose_file.read_text()
+    compose_file.write_text(text.replace('    user: "10001:10001"\n', ""))
+    yield
+    compose_file.write_text(text)
 
 
 def test_one_that_flaps_ends_undone_with_the_old_build_serving(stage: Stage) -> None:
