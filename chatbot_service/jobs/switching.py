@@ -185,7 +185,10 @@ def unrecord(ctx: JobContext) -> str:
 
 
 def watch(ctx: JobContext) -> str:
-    """Stays responsible until Docker's own health agrees, and for the monitor period."""
+    """Stays responsible until Docker's own health agrees, and for the monitor period.
+
+    At first it probes as well: Docker forgives failures below `retries`, so that it never sees what flaps quickly.
+    """
     container = the_container(ctx)
     if container is None:
         raise Broken("the container is gone")
@@ -196,6 +199,8 @@ def watch(ctx: JobContext) -> str:
     while True:
         seen = ctx.engine.container(container.id)
         judged = judge.look(seen)
+        if not judged.fault and (ctx.now() - begun < LEAST_PATIENCE or not judge.passed_last):
+            judged = judge.probed(ctx.engine.probe(container.id))
         if judged.fault:
             _say_log(ctx, container.id)
             raise Broken(f"in the watch: {judged.fault}")
@@ -203,11 +208,12 @@ def watch(ctx: JobContext) -> str:
             agreed = True
             ctx.say(f"Docker says healthy after {ctx.now() - begun:.1f} s")
             ctx.records.observed(seen, entry_of(ctx, seen), pinned(ctx))
-        if agreed and seen is not None and seen.failing_streak == 0 and ctx.now() - begun >= ctx.task.watch_seconds:
+        well = agreed and judge.passed_last and seen is not None and seen.failing_streak == 0
+        if well and ctx.now() - begun >= ctx.task.watch_seconds:
             ctx.records.healthy(ctx.task.target)
             return f"well for {ctx.now() - begun:.0f} s"
         if ctx.now() > max(verdict_due, begun + ctx.task.watch_seconds + LEAST_PATIENCE):
-            raise Broken(f"Docker did not call it healthy in {ctx.now() - begun:.0f} s")
+            raise Broken(f"{'it was not well' if agreed else 'Docker did not call it healthy'} in {ctx.now() - begun:.0f} s")
         ctx.pause(LOOK_EVERY)
 
 

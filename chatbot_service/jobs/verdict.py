@@ -30,6 +30,11 @@ class Judge:
         self._ever_passed = False
         self.last_output = ""
 
+    @property
+    def passed_last(self) -> bool:
+        """Whether the last probe passed; false if there was none."""
+        return self._passes > 0
+
     def look(self, container: ContainerFacts | None) -> Judgement:
         """What can be said from the container's state alone."""
         if container is None:
