@@ -4,17 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from chatbot_service.jobs.ports import ContainerFacts
-from chatbot_service.models import ACTIVE, HealthTransition, Job, Service
+from chatbot_service.models import ACTIVE, HealthTransition, Job, JobState, JobStep, Kind, Service, StepState
 from deploy_records import audit, deployments, lookup
 
 SERVED = "its own healthcheck passed three times in a row"
 LONGEST_WITHOUT_A_LOOK = timedelta(seconds=90)
 """The watcher says every 30 s that it is there."""
 DOCKER_CATCHES_UP = timedelta(minutes=5)
+MOVING = (Kind.START, Kind.STOP, Kind.RESTART, Kind.UPGRADE, Kind.ROLLBACK)
 HEALTH_OF = {"healthy": "healthy", "unhealthy": "unhealthy", "starting": "starting"}
 
 
@@ -53,24 +54,34 @@ def drift_of(service: Service, seen: Sight, deployed: str) -> str:
         return "what runs is not in the ledger" if deployed else ""
     if deployed and seen.digest != deployed:
         return f"runs {_short(seen.digest)}, the record says {_short(deployed)}: changed outside the portal"
-    if "@sha256:" in pin and not pin.endswith(f"@{seen.digest}"):
+    if not _names(pin, service.repository, seen.digest):
         return f"runs {_short(seen.digest)}, the pin names {_short(pin.rpartition('@')[2])}: changed outside the portal"
     return ""
+
+
+def _names(pin: str, repository: str, digest: str) -> bool:
+    """Whether a pin names this digest, or one platform of it. A pin by tag says nothing about digests."""
+    _name, _at, pinned = pin.rpartition("@")
+    return not pinned.startswith("sha256:") or pinned == digest or lookup.is_platform_of(repository, digest, pinned)
 
 
 def _short(digest: str) -> str:
     return f"{digest.removeprefix('sha256:')[:4]}…"
 
 
-def note(service_id: int, seen: Sight, *, by_job: bool = False, at: datetime | None = None) -> None:
-    """Brings the service's row up to date; a change of health becomes a transition, new or ended drift an event."""
+def note(service_id: int, seen: Sight, *, by_job: bool = False, at: datetime | None = None) -> bool:
+    """Brings the service's row up to date; a change of health becomes a transition, new or ended drift an event.
+
+    False while a job is under way: drift and known good are not judged then, so the same sight has to be noted again.
+    """
     moment = at or timezone.now()
-    with transaction.atomic():
+    with audit.changing():  # the end of the trail first, then the row, as everywhere: else two writers wait crosswise
         service = Service.objects.select_related("host").select_for_update(of=("self",)).get(pk=service_id)
         condition = _condition(service, seen)
         busy = Job.objects.filter(service=service, state__in=ACTIVE).exists()
         deployed = deployments.current(service.host.name, service.name)
-        drift = service.drift if busy else drift_of(service, seen, deployed.entry.digest if deployed else "")
+        judged = not busy and seen.state != "unknown"
+        drift = drift_of(service, seen, deployed.entry.digest if deployed else "") if judged else service.drift
         fields: dict[str, Any] = {
             "seen_at": moment, "seen_state": seen.state, "seen_health": seen.health,
             "seen_digest": seen.digest, "seen_image_id": seen.image_id, "drift": drift,
@@ -87,14 +98,18 @@ def note(service_id: int, seen: Sight, *, by_job: bool = False, at: datetime | N
         _note_transition(service, condition, seen, moment, by_job=by_job or busy)
         if condition == "healthy" and deployed and deployed.entry.digest == seen.digest and not busy:
             _note_healthy(service, seen)
+    return not busy
 
 
 def _condition(service: Service, seen: Sight) -> str:
-    """Down by a stop job is stopped, not down."""
+    """Down by a stop job is stopped, not down. A later job that did not touch it, or was undone, leaves that as it is."""
     if seen.condition != "down":
         return seen.condition
-    last = Job.objects.filter(service=service, kind__in=("stop", "start", "restart", "upgrade", "rollback")).first()
-    return "stopped" if last is not None and last.kind == "stop" and last.state in {"running", "succeeded"} else "down"
+    touching = JobStep.objects.filter(job=OuterRef("pk"), touches=True).exclude(state=StepState.WAITING)
+    undone = Q(kind__in=(Kind.UPGRADE, Kind.ROLLBACK), state__in=(JobState.FAILED, JobState.CANCELLED))
+    last = Job.objects.filter(Exists(touching), service=service, kind__in=MOVING).exclude(undone).first()
+    by_stop = last is not None and last.kind == Kind.STOP and last.state in {JobState.RUNNING, JobState.SUCCEEDED}
+    return "stopped" if by_stop else "down"
 
 
 def _note_gap(service: Service, moment: datetime) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from deploy_records.errors import Refused
-from deploy_records.models import ImageDigest
+from deploy_records.models import ImageDigest, PlatformImage
 from deploy_records.rules.digest import parse_digest
 
 
@@ -30,6 +30,12 @@ def find_by_image(repository: str, image_id: str, repo_digests: Iterable[str] = 
         return entry.digest == prefer, entry.digest in seen, bool(manifests & seen), entry.pk
 
     return max(found, key=closeness, default=None)
+
+
+def is_platform_of(repository: str, digest: str, manifest: str) -> bool:
+    """Whether `manifest` is one platform's manifest of that entry."""
+    found = PlatformImage.objects.filter(entry__repository=repository, entry__digest=digest, manifest_digest=manifest)
+    return found.exists()
 
 
 def repositories_of(digest: str) -> list[str]:

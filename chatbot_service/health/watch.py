@@ -67,9 +67,8 @@ class HostWatch:
             by_service.setdefault((seen.project, seen.service), []).append(seen)
         for service in services:
             self._note(service, self._sight(service, by_service.get((service.project_name, service.compose_service), [])))
-        Service.objects.filter(host=self._host).filter(Q(seen_at__lt=timezone.now() - TELL_ALIVE_EVERY) | Q(seen_at=None)).update(
-            seen_at=timezone.now()
-        )
+        silent = Q(seen_at__lt=timezone.now() - TELL_ALIVE_EVERY) | Q(seen_at=None)
+        Service.objects.filter(silent, host=self._host, is_demo=False).update(seen_at=timezone.now())
         if time.monotonic() >= self._rollback_due:
             self._rollback_due = time.monotonic() + ROLLBACK_EVERY
             self._note_rollback_targets(services)
@@ -110,8 +109,9 @@ class HostWatch:
     def _note(self, service: Service, sight: Sight) -> None:
         if self._last.get(service.pk) == sight and _as_on_row(service, sight):
             return
-        observe.note(service.pk, sight)
-        self._last[service.pk] = sight
+        self._last.pop(service.pk, None)
+        if observe.note(service.pk, sight):
+            self._last[service.pk] = sight
 
     def _lost_sight(self, services: list[Service], why: str) -> None:
         """A time in which nobody looked is unknown, never healthy."""

@@ -9,7 +9,7 @@ from django.utils import timezone
 from chatbot_service import observe
 from chatbot_service.models import HealthTransition, JobState, Kind, Service
 from chatbot_service.observe import Sight
-from deploy_records.models import AuditEvent, Deployment, LedgerState
+from deploy_records.models import AuditEvent, Deployment, LedgerState, PlatformImage
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +126,44 @@ def test_a_candidate_that_runs_stays_a_candidate() -> None:
     observe.note(service.pk, sight(service))
     entry.refresh_from_db()
     assert entry.state == LedgerState.CANDIDATE
+
+
+def test_drift_goes_on_while_nobody_can_look(service: Service) -> None:
+    observe.note(service.pk, sight(service, digest=factories.sha("other")))
+    observe.note(service.pk, Sight("unknown", "none", factories.sha("other"), "", None, note="the engine does not answer"))
+    service.refresh_from_db()
+    assert "changed outside the portal" in service.drift
+    assert not AuditEvent.objects.filter(action="service.drift_ended").exists()
+
+
+def test_a_pin_that_names_the_platform_of_what_runs_is_no_drift(service: Service) -> None:
+    manifest = PlatformImage.objects.get(entry__digest=service.seen_digest).manifest_digest
+    observe.note(service.pk, sight(service, pin=f"{factories.REPOSITORY}@{manifest}"))
+    service.refresh_from_db()
+    assert not service.drift
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "done"),
+    [
+        (Kind.UPGRADE, JobState.REFUSED, ()),
+        (Kind.UPGRADE, JobState.RUNNING, ("gate",)),
+        (Kind.UPGRADE, JobState.FAILED, ("gate", "image", "verify", "rehearse", "pin")),
+        (Kind.START, JobState.REFUSED, ()),
+    ],
+    ids=["refused", "not there yet", "undone", "a start that could not begin"],
+)
+def test_one_that_was_stopped_stays_so_through_jobs_that_leave_it_as_it_is(
+    service: Service, kind: Kind, state: JobState, done: tuple[str, ...]
+) -> None:
+    factories.job(Kind.STOP, service, JobState.SUCCEEDED)
+    factories.job(kind, service, state, done=done, asked=timezone.now())
+    observe.note(service.pk, sight(service, state="exited", health="none"))
+    assert states(service)[-1] == "stopped"
+
+
+def test_one_that_does_not_come_up_again_is_down(service: Service) -> None:
+    factories.job(Kind.STOP, service, JobState.SUCCEEDED)
+    factories.job(Kind.START, service, JobState.FAILED, done=("look", "start"), failed="serving", asked=timezone.now())
+    observe.note(service.pk, sight(service, state="exited", health="none"))
+    assert states(service)[-1] == "down"
