@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -39,9 +39,18 @@ class Claim:
 
 
 def worker_name(pid: int | None = None) -> str:
-    """host/pid/start: the start (in clock ticks after boot) tells a process from a later one with its number."""
+    """place/pid/start: the start (in clock ticks after boot) tells a process from a later one with its number."""
     number = os.getpid() if pid is None else pid
-    return f"{socket.gethostname()}/{number}/{_started(number)}"
+    return f"{_place()}/{number}/{_started(number)}"
+
+
+def _place() -> str:
+    """Where a process number means one process: containers on the host's network share its name, not its numbers."""
+    try:
+        numbers = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        numbers = 0
+    return f"{socket.gethostname()}.{numbers}"
 
 
 def _started(pid: int) -> str:
@@ -54,9 +63,9 @@ def _started(pid: int) -> str:
 
 
 def is_dead(worker: str) -> bool:
-    """Whether a worker of this machine is certainly gone. Of other machines only the lease tells."""
-    host, pid, started = [*worker.split("/"), "", ""][:3]
-    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started
+    """Whether a worker of this place is certainly gone. Of other places only the lease tells."""
+    place, pid, started = [*worker.split("/"), "", ""][:3]
+    return place == _place() and pid.isdigit() and _started(int(pid)) != started
 
 
 def claim(job_id: int) -> Claim | None:
@@ -93,7 +102,7 @@ def lapsed_jobs() -> list[int]:
 
 
 class Lease:
-    """Keeps a claim alive from a thread of its own; `lost` is set when another worker has taken over."""
+    """Keeps a claim alive from a thread of its own. A claim that was lost stays lost: `Claim.check` tells."""
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
@@ -118,5 +127,5 @@ class Lease:
     def _renew(self) -> None:
         try:
             self._claim.rows().update(lease_until=Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS))
-        except DatabaseError:
+        except Error:
             connection.close()  # the database restarts: try again at the next beat

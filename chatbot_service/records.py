@@ -1,19 +1,18 @@
 """`ports.Records` on the database: what a job asks of the record and writes into it, in the name of who started it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from chatbot_service import observe
 from chatbot_service.claims import Claim
 from chatbot_service.jobs.ports import ContainerFacts, Entry, Login, Verdict
-from chatbot_service.jobs.step import Fenced
 from chatbot_service.models import Job, Kind, RegistryLogin, Service
 from chatbot_service.secrets import unseal
-from deploy_records import deployments, ledger, lookup, verdict
+from deploy_records import audit, deployments, ledger, lookup, verdict
 from deploy_records.errors import Broken
 from deploy_records.ledger import Resolved
 from deploy_records.models import ImageDigest
@@ -105,15 +104,18 @@ class JobRecords:
         return Login(kept.username, unseal(kept.sealed_password), kept.ca_certificate)
 
     def serving(self) -> None:
-        if not self.claim.rows().update(serving_at=timezone.now()):
-            raise Fenced(f"job {self.job.pk} was taken over")
-        observe.served(self._service, self.job.target_digest or self._service.seen_digest)
+        with self._ours():
+            self.claim.rows().update(serving_at=timezone.now())
+            observe.served(self._service, self.job.target_digest or self._service.seen_digest)
 
     def observed(self, container: ContainerFacts | None, entry: Entry | None, pin: str) -> None:
-        self.claim.check()
         seen = observe.Sight.of(container, entry.digest if entry else "", pin)
-        observe.note(self._service.pk, seen, by_job=True)
+        with self._ours():
+            observe.note(self._service.pk, seen, by_job=True)
 
-    def _ours(self) -> transaction.Atomic:
-        self.claim.check()
-        return transaction.atomic()
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        """A claim takes the end of the audit trail as well: whoever holds it is not overtaken before the commit."""
+        with audit.changing():
+            self.claim.check()
+            yield

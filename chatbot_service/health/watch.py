@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -167,7 +167,7 @@ def watch_host(host: Host, stop: threading.Event, make_engine: Callable[[str], D
         nudge.clear()
         try:
             watch.look()
-        except DatabaseError:
+        except Error:
             log.exception("%s: the database does not answer", host)
             connection.close()
         except Exception:

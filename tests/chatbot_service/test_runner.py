@@ -1,13 +1,15 @@
 """A job in the database from request to end, on the small world; recovered when its worker has died."""
 
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import InterfaceError, connection
 from django.utils import timezone
 
 from chatbot_service import claims, dispatch
-from chatbot_service.claims import Claim
+from chatbot_service.claims import Claim, Lease
 from chatbot_service.dispatch import Request
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.ports import Login
@@ -167,6 +169,55 @@ def test_a_worker_whose_process_is_gone_is_not_waited_for(stage: Stage) -> None:
     Job.objects.update(worker=claims.worker_name().rsplit("/", 1)[0] + "/123")
     assert claims.lapsed_jobs() == [job.pk]
     assert claims.claim(job.pk) is not None
+
+
+def test_a_worker_in_another_container_is_not_taken_for_dead(stage: Stage) -> None:
+    """On the host's network it has the same host name, but its process numbers are its own."""
+    job = upgrade(stage)
+    claims.claim(job.pk)
+    place, pid, _start = claims.worker_name().split("/")
+    assert place != socket.gethostname()
+    Job.objects.update(worker=f"{place}1/{pid}/123")
+    assert claims.lapsed_jobs() == []
+    assert claims.claim(job.pk) is None
+
+
+def test_a_lease_outlives_a_connection_that_breaks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = claims.claim(upgrade(stage).pk)
+    assert held
+    monkeypatch.setattr("django.db.connection.close", lambda: None)  # the test's own
+
+    def broken(_claim: Claim) -> None:
+        raise InterfaceError("connection already closed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Claim, "rows", broken)
+        Lease(held)._renew()
+    Job.objects.update(lease_until=None)
+    Lease(held)._renew()
+    assert Job.objects.get(pk=held.job_id).lease_until is not None
+
+
+def test_the_record_is_written_under_a_lock_that_keeps_other_claims_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked before the transaction, a worker could lose its job between the question and the write."""
+    depths: list[int] = []
+    asked = Claim.check
+
+    def check(claim: Claim) -> None:
+        depths.append(len(connection.savepoint_ids))
+        asked(claim)
+
+    held = claims.claim(upgrade(stage).pk)
+    assert held
+    outside = len(connection.savepoint_ids)
+    records = JobRecords(Job.objects.with_people().get(pk=held.job_id), held, lambda *_: pytest.fail("not asked"))
+    monkeypatch.setattr(Claim, "check", check)
+    records.deployed(stage.new.digest, {})
+    records.healthy(stage.new.digest)
+    records.observed(None, None, "")
+    records.serving()
+    assert len(depths) == 4
+    assert min(depths) > outside
 
 
 CALLS = [
