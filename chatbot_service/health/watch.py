@@ -71,6 +71,7 @@ class HostWatch:
         Service.objects.filter(silent, host=self._host, is_demo=False).update(seen_at=timezone.now())
         if time.monotonic() >= self._rollback_due:
             self._rollback_due = time.monotonic() + ROLLBACK_EVERY
+            self._last.clear()  # what was approved or recorded since is judged anew, although nothing that is seen changed
             self._note_rollback_targets(services)
 
     def concerns(self, event: EngineEvent) -> bool:

