@@ -67,7 +67,7 @@ class Stack:
 def run_beside_a_portal(module: str, pairs: int, say: Say) -> Report:
     """Calls `measure(stack, pairs, say)` of the module in a process beside a running portal; leaves nothing behind."""
     with _signals_as_exceptions(), _temporary_stack() as stack:
-        say("starting a portal of the benchmark's own")
+        say(f"starting a portal of the benchmark's own in {stack.folder}")
         with _running_portal(stack):
             return _measured(stack, module, pairs)
 

@@ -1,0 +1,1 @@
+"""Benchmarks that measure nothing, to try the command with."""
