@@ -1,5 +1,6 @@
 """The steps before the service is touched: ask the gate, have the image, verify what it is."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,15 +13,17 @@ from deploy_records.errors import Refused
 
 PULL_TIMEOUT = 1800.0
 REQUIRED_ENV_LABEL = "io.known-good.required-env"
-_ROOT = frozenset({"", "0", "root", "0:0", "root:root"})
+_NAME_IN_A_TAG = re.compile(r"[a-z0-9]+(?:__?[a-z0-9]+)*")
 
 
 def ask_gate(ctx: JobContext) -> str:
     """Also the place where a job learns what an undo goes back to."""
     target = ctx.target()
-    running = entry_of(ctx, the_container(ctx))
-    if running is not None and running.digest == target.digest:
-        raise Refused(f"{short(target.digest)} runs already. Nothing was changed.")
+    container = the_container(ctx)
+    there = entry_of(ctx, container)
+    if container is not None and there is not None and there.digest == target.digest:
+        words = "runs already" if container.running else f"is what is there, but it is {container.state}: start it instead"
+        raise Refused(f"{short(target.digest)} {words}. Nothing was changed.")
     verdict = ctx.records.gate(target.digest)
     if not verdict.allowed:
         raise Refused(verdict.sentence)
@@ -52,7 +55,12 @@ def have_image(ctx: JobContext) -> str:
 
 def _keep(ctx: JobContext, digest: str, image_id: str) -> None:
     tag = digest.removeprefix("sha256:")[:12]
-    ctx.engine.keep(image_id, f"known-good.keep/{ctx.task.host}/{ctx.task.service}", tag)
+    ctx.engine.keep(image_id, f"known-good.keep/{_in_a_tag(ctx.task.host)}/{_in_a_tag(ctx.task.service)}", tag)
+
+
+def _in_a_tag(name: str) -> str:
+    """Hosts and services may be called `a-` or `a_-b`, parts of an image's name may not."""
+    return "-".join(_NAME_IN_A_TAG.findall(name))
 
 
 def verify(ctx: JobContext) -> str:
@@ -91,8 +99,8 @@ def wrong_platform(image: ImageFacts, platform: str) -> list[str]:
 
 
 def wrong_user(image: ImageFacts, service: Mapping[str, Any]) -> list[str]:
-    user = str(service.get("user") or image.user).strip()
-    if user not in _ROOT and user.split(":")[0] not in _ROOT:
+    user = str(service.get("user") or image.user).strip().partition(":")[0]
+    if user not in {"", "root"} and not (user.isdecimal() and int(user) == 0):
         return []
     return ["The image would run as root. Add to its Dockerfile: USER 10001:10001."]
 

@@ -63,7 +63,7 @@ def prove_unchanged(ctx: JobContext) -> str:
     pin = pinned(ctx)
     if before and container.image_id != before:
         raise Broken("another image runs than before; see the service page")
-    if entry is not None and "@" in pin and not pin.endswith(f"@{entry.digest}"):
+    if entry is not None and "@" in pin and pin.rpartition("@")[2] not in entry.image_ids:
         raise Broken(f"the container runs {short(entry.digest)}, which the pin does not name")
     ctx.records.observed(container, entry, pin)
     return f"{short(entry.digest)} runs, as pinned" if entry else "an image that is not in the ledger runs"

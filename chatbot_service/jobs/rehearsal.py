@@ -13,7 +13,8 @@ from deploy_records.errors import Broken
 
 MOST_COPIED_BYTES = 256 * 1024 * 1024
 DOWN_TIMEOUT = 60.0
-_LEFT_OUT = ("ports", "container_name", "depends_on", "build", "hostname", "links", "profiles", "deploy_replicas")
+# Labels too: a reverse proxy that reads them would send the candidate a share of the real requests.
+_LEFT_OUT = ("ports", "container_name", "depends_on", "build", "hostname", "links", "profiles", "labels")
 
 
 def project_name(ctx: JobContext) -> str:

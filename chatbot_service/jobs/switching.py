@@ -13,6 +13,8 @@ PROBE_EVERY = 0.5
 LOOK_EVERY = 1.0
 LEAST_PATIENCE = 30.0
 SMOKE_TIMEOUT = 30.0
+_UP = frozenset({"running", "restarting", "paused"})
+"""Not stopped: one that crashes again and again is put back as well, as it may be the database that it waits for."""
 
 
 def short(digest: str) -> str:
@@ -23,7 +25,7 @@ def remember_what_runs(ctx: JobContext) -> None:
     """Before anything else: what an undo goes back to."""
     container = the_container(ctx)
     ctx.memory.put("pin_before", ctx.files.read_pin())
-    ctx.memory.put("ran_before", container is not None and container.running)
+    ctx.memory.put("ran_before", container is not None and container.state in _UP)
     ctx.memory.put("well_before", container is not None and container.health in {"healthy", "starting"})
     ctx.memory.put("image_before", container.image_id if container else "")
     entry = entry_of(ctx, container)
@@ -62,7 +64,7 @@ def _prove_the_old(ctx: JobContext) -> str:
     if not ctx.memory.get("ran_before"):
         return "nothing ran before"
     wanted = ctx.memory.get("image_before")
-    if container is None or not container.running or container.image_id != wanted:
+    if container is None or container.state not in _UP or container.image_id != wanted:
         raise Broken("what runs now is not what ran before; start a rollback to a known-good digest")
     ctx.records.observed(container, entry_of(ctx, container), pinned(ctx))
     return f"proved: {short(ctx.memory.get('from') or wanted)} runs again"

@@ -53,3 +53,9 @@ def test_what_was_changed_by_hand_is_noticed_after_a_restart() -> None:
     scene.world.pin = (scene.world.pin or "").replace(scene.old.digest, scene.new.digest)
     assert run(scene, lifecycle.RESTART_STEPS) is Outcome.UNDONE
     assert "the pin does not name" in scene.told.words
+
+
+def test_a_pin_that_names_the_platform_of_what_runs_is_as_pinned() -> None:
+    scene = Scene()
+    scene.world.pin = (scene.world.pin or "").replace(scene.old.digest, scene.old.id)
+    assert run(scene, lifecycle.RESTART_STEPS) is Outcome.SUCCEEDED

@@ -1,21 +1,23 @@
 """upgrade, tried on the small world: good builds arrive, bad ones never harm what serves."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from chatbot_service.jobs import upgrade
 from chatbot_service.jobs.context import SmokeTest
-from chatbot_service.jobs.ports import Healthcheck, Verdict
+from chatbot_service.jobs.ports import ContainerFacts, Healthcheck, Verdict
 from chatbot_service.jobs.step import Outcome, Step, run_steps
 from deploy_records.errors import Broken, Refused
+from deploy_records.rules.digest import parse_reference
 from tests.chatbot_service.fakes import (
     EXITS_AT_ONCE,
     FLAPS,
     NEVER_HEALTHY,
     STAGES,
     Behaviour,
+    FakeContainer,
     FakeImage,
     FakeMemory,
     FakeRecords,
@@ -131,10 +133,11 @@ def test_a_bad_build_is_caught_in_the_rehearsal_and_the_service_is_never_touched
         ({"healthcheck": Healthcheck()}, "healthcheck"),
         ({"user": ""}, "root"),
         ({"user": "0:0"}, "root"),
+        ({"user": "00:10001"}, "root"),
         ({"platform": "linux/arm64"}, "linux/arm64"),
         ({"labels": {"io.known-good.required-env": "MODEL_PATH"}}, "MODEL_PATH"),
     ],
-    ids=["no healthcheck", "no user", "root", "other platform", "missing environment key"],
+    ids=["no healthcheck", "no user", "root", "root in other words", "other platform", "missing environment key"],
 )
 def test_an_unfit_image_is_refused_before_anything_is_changed(facts: dict[str, Any], words: str) -> None:
     scene = scene_with(**facts)
@@ -175,6 +178,39 @@ def test_what_runs_already_is_refused() -> None:
     assert scene.upgrade() is Outcome.UNDONE
     assert "runs already" in scene.told.words
     scene.assert_never_touched()
+
+
+def test_what_is_there_but_stopped_is_refused_with_what_to_do() -> None:
+    scene = Scene()
+    scene.new = scene.old
+    scene.world.the_container().stopped = True
+    assert scene.upgrade() is Outcome.UNDONE
+    assert "exited: start it instead" in scene.told.words
+
+
+def test_the_candidate_of_a_rehearsal_carries_no_label_that_a_proxy_could_follow() -> None:
+    scene = Scene()
+    scene.world.rendered["services"]["chatbot"]["labels"] = {"traefik.enable": "true"}
+    seen: list[dict[str, str]] = []
+    made = scene.world.make_container
+
+    def making(service: dict[str, Any], name: str, project: str, service_name: str) -> FakeContainer:
+        seen.append(service.get("labels", {}))
+        return made(service, name, project, service_name)
+
+    scene.world.make_container = making  # type: ignore[method-assign]  # looks at what is made
+    assert scene.upgrade() is Outcome.SUCCEEDED
+    assert seen == [{}, {"traefik.enable": "true"}]
+
+
+@pytest.mark.parametrize("name", ["chatbot-", "chat_-bot", "a___b", "personal_chatbot"])
+def test_any_name_of_a_service_makes_a_name_under_which_its_images_are_kept(name: str) -> None:
+    scene = Scene()
+    context = job_context(scene.world, scene.records, target=scene.new.digest)
+    context.task = replace(context.task, service=name)
+    assert run_steps(upgrade.STEPS, context, scene.told) is Outcome.SUCCEEDED
+    assert len(scene.world.kept) == 2
+    assert all(parse_reference(kept).tag for kept in scene.world.kept)
 
 
 def test_a_port_that_the_service_newly_publishes_and_that_is_taken_is_found_in_the_rehearsal() -> None:
@@ -237,6 +273,21 @@ def test_a_service_that_did_not_run_before_does_not_run_after_a_failure() -> Non
     assert not world.containers
     assert world.pin is None
     assert not told.stuck
+
+
+def test_one_that_was_crashing_before_is_put_back_and_not_taken_away() -> None:
+    scene = Scene()
+    see = scene.world.see
+
+    def crashing(container: FakeContainer) -> ContainerFacts:
+        seen = see(container)
+        return replace(seen, state="restarting", health="unhealthy") if container.image is scene.old else seen
+
+    scene.world.see = crashing  # type: ignore[method-assign]  # the old one crashes again and again
+    outcome = scene.upgrade(rehearsal="off", smoke_tests=(SmokeTest("answers", ("false",)),))
+    assert outcome is Outcome.UNDONE
+    assert scene.world.the_container().image is scene.old
+    assert scene.world.pin == scene.pin_before
 
 
 def test_an_undo_that_cannot_bring_the_old_one_back_says_stuck() -> None:
