@@ -4,6 +4,15 @@ from deploy_records.models.audit import AuditEvent, AuditHead
 from deploy_records.models.common import DIGEST_LENGTH, PERSON
 from deploy_records.models.deployments import Deployment, Outcome
 from deploy_records.models.ledger import Approval, ImageDigest, LedgerState, PlatformImage
+from deploy_records.models.poam import (
+    PoamComment,
+    PoamGrant,
+    PoamItem,
+    PoamMilestone,
+    PoamNumbers,
+    PoamState,
+    PoamWarning,
+)
 
 __all__ = [
     "DIGEST_LENGTH",
@@ -16,4 +25,11 @@ __all__ = [
     "LedgerState",
     "Outcome",
     "PlatformImage",
+    "PoamComment",
+    "PoamGrant",
+    "PoamItem",
+    "PoamMilestone",
+    "PoamNumbers",
+    "PoamState",
+    "PoamWarning",
 ]
