@@ -33,6 +33,7 @@ from chatbot_service.facts import (
     seen_container,
 )
 from chatbot_service.foreign_text import neutral, neutral_lines, one_line
+from chatbot_service.host_ports import is_taken
 from chatbot_service.jobs.ports import ContainerFacts, EngineFacts, ImageFacts, Login, ProbeResult, Say
 from chatbot_service.pulling import PullProgress, pull_error
 from chatbot_service.registry_words import Trouble, registry_refusal, trouble_in
@@ -185,6 +186,9 @@ class DockerEngine:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(login.ca_certificate)
                 say(f"The engine now trusts the authority kept for {registry_of(repository)}.")
+
+    def port_is_taken(self, port: str) -> bool:
+        return self._is_local and is_taken(port)
 
     # Inside a container
 

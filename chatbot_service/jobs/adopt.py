@@ -14,7 +14,7 @@ def read_project(ctx: JobContext) -> str:
     rendered = ctx.compose.config(ctx.project)
     named = {str(service.get("image") or "") for service in (rendered.get("services") or {}).values()} - {""}
     images = {name: facts for name in sorted(named) if (facts := ctx.engine.image(name))}
-    found = adoption.find(rendered, ctx.project.directory, images)
+    found = adoption.find(rendered, ctx.project.directory, images, ctx.compose.config(ctx.project, filled_in=False))
     ctx.memory.put("result", found)
     return f"{len(found['services'])} services"
 

@@ -5,7 +5,7 @@ Pure. Nothing that is found here holds the value of an environment variable.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from chatbot_service.jobs.baseline import Rule, baseline, limits
@@ -72,10 +72,19 @@ class Found:
     remarks: tuple[Note, ...]
 
 
-def find(rendered: Mapping[str, Any], directory: str, images: Images | None = None) -> dict[str, Any]:
-    """JSON: `project_name`, `directory` and `services`, each as `Found`. `images` by reference, as far as they are known."""
+def find(
+    rendered: Mapping[str, Any], directory: str, images: Images | None = None, written: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """JSON: `project_name`, `directory` and `services`, each as `Found`. `images` by reference, as far as they are known.
+
+    `written`: the project before variables are filled in; without it the rendered one is taken to have none.
+    """
     services = sorted((rendered.get("services") or {}).items())
-    found = [asdict(found_service(name, service or {}, directory, images or {})) for name, service in services]
+    as_written = ((rendered if written is None else written).get("services")) or {}
+    found = [
+        asdict(_told(found_service(name, service or {}, directory, images or {}), service or {}, as_written.get(name) or {}))
+        for name, service in services
+    ]
     whole = {"project_name": rendered.get("name", ""), "directory": directory, "services": found}
     plain: dict[str, Any] = json.loads(json.dumps(whole))
     return plain
@@ -116,6 +125,15 @@ def found_service(name: str, service: Service, directory: str, images: Images) -
         problems=tuple(_problems(name, service, wrong, check, image_known=facts is not None)),
         remarks=tuple(_remarks(name, service, reference, mounts, directory)),
     )
+
+
+def _told(found: Found, service: Service, written: Service) -> Found:
+    """A healthcheck is shown as it is written: a password among its arguments comes from a variable, as a rule."""
+    if found.healthcheck is None or not (service.get("healthcheck") or {}).get("test"):
+        return found
+    test = (written.get("healthcheck") or {}).get("test") or "…"
+    kept = ("CMD-SHELL", test) if isinstance(test, str) else tuple(map(str, test))
+    return replace(found, healthcheck=replace(found.healthcheck, test=kept))
 
 
 def _reference(image: str) -> tuple[Reference, str]:

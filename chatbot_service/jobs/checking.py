@@ -7,6 +7,7 @@ from typing import Any
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.converge import the_container
 from chatbot_service.jobs.ports import Entry, ImageFacts
+from chatbot_service.jobs.rehearsal import new_ports
 from chatbot_service.jobs.step import Step
 from chatbot_service.jobs.switching import entry_of, remember_what_runs, short
 from deploy_records.errors import Refused
@@ -78,6 +79,7 @@ def verify(ctx: JobContext) -> str:
         *wrong_user(image, service),
         *no_healthcheck(image, service),
         *missing_env(image, service, ctx.task.required_env),
+        *taken_ports(ctx, service),
     ]
     if problems:
         raise Refused(" ".join(problems))
@@ -122,6 +124,18 @@ def missing_env(image: ImageFacts, service: Mapping[str, Any], required: tuple[s
         return []
     keys = ", ".join(missing)
     return [f"The environment contract asks for {keys}, and no value is set. Set it in the project's .env file."]
+
+
+def taken_ports(ctx: JobContext, service: Mapping[str, Any]) -> list[str]:
+    """Ports that the compose file newly publishes, where no rehearsal will try them. A service that is down risks nothing."""
+    running = the_container(ctx)
+    rehearsed = ctx.task.kind == "upgrade" and ctx.task.rehearsal != "off"
+    if rehearsed or running is None or not running.running:
+        return []
+    taken = [p for p in new_ports(service, running.published) if ctx.engine.port_is_taken(p)]
+    return [
+        f"Port {port} is taken by another program on the host. Free it, or take it out of the compose file." for port in taken
+    ]
 
 
 GATE = Step("gate", "Ask the gate and the approvals", ask_gate)

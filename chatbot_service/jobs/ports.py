@@ -134,6 +134,9 @@ class Engine(Protocol):
         """All of them, also stopped ones and those a killed compose left half made."""
 
     def container(self, container_id: str) -> ContainerFacts | None: ...
+    def port_is_taken(self, port: str) -> bool:
+        """Of the engine's machine, written as in `ContainerFacts.published`. False where it cannot be told."""
+
     def probe(self, container_id: str, timeout: float | None = None) -> ProbeResult:
         """The container's own healthcheck command by exec, as its own user, within its own timeout."""
 
@@ -150,8 +153,10 @@ class Engine(Protocol):
 class Compose(Protocol):
     """`chatbot_service.compose.ComposeBinary`. Raises `Refused` for a project that is not in order, else `Broken`."""
 
-    def config(self, project: Project) -> dict[str, Any]:
-        """The rendered project. Holds secret values: never log, store or show it."""
+    def config(self, project: Project, *, filled_in: bool = True) -> dict[str, Any]:
+        """The rendered project. Holds secret values: never log, store or show it. Not `filled_in`: with the names of
+        variables where their values would be, and nothing brought into one form.
+        """
 
     def up(self, project: Project, say: Say, timeout: float) -> None:
         """`up -d --no-deps --pull never --no-build SERVICE`; does not wait for health.

@@ -1,7 +1,7 @@
 """The candidate beside the running one: same configuration, no published ports, copies of the data."""
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from chatbot_service.jobs.context import JobContext
@@ -15,6 +15,9 @@ MOST_COPIED_BYTES = 256 * 1024 * 1024
 DOWN_TIMEOUT = 60.0
 # Labels too: a reverse proxy that reads them would send the candidate a share of the real requests.
 _LEFT_OUT = ("ports", "container_name", "depends_on", "build", "hostname", "links", "profiles", "labels")
+
+
+_ALL = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - Docker's words for all addresses
 
 
 def project_name(ctx: JobContext) -> str:
@@ -104,7 +107,7 @@ def rehearsal_project(
     and not in the switch. Pure; `rendered` is not changed.
     """
     one = copy.deepcopy(rendered["services"][service])
-    ports = [p for p in one.get("ports", []) if _port(p) not in held]
+    ports = [p for p in one.get("ports", []) if not _is_held(_port(p), held)]
     for key in _LEFT_OUT:
         one.pop(key, None)
     one |= {"image": image, "restart": "no"}
@@ -127,6 +130,20 @@ def rehearsal_project(
         if kind in rendered and one.get(kind):
             whole[kind] = rendered[kind]
     return whole
+
+
+def new_ports(service: Mapping[str, Any], held: Collection[str]) -> list[str]:
+    """What the service publishes beyond what its running container holds."""
+    return [port for port in map(_port, service.get("ports") or ()) if not _is_held(port, held)]
+
+
+def _is_held(port: str, held: Collection[str]) -> bool:
+    """Also when it is held on all addresses and wanted on one, or the other way round."""
+    address, _, number = port.rpartition(":")
+    return any(
+        number == other_number and (address == other or _ALL & {address, other})
+        for other, _, other_number in (one.rpartition(":") for one in held)
+    )
 
 
 def _port(port: dict[str, Any]) -> str:

@@ -164,6 +164,8 @@ class World:
                 }
             },
         }
+        self.written: dict[str, Any] = {}
+        """The compose files before their variables are filled in, where that makes a difference."""
         self.said: list[str] = []
         self.calls: Counter[str] = Counter()
         self.refuse_probes_until = 0.0
@@ -381,6 +383,9 @@ class FakeEngine:
             found = self.world.containers.get(container_id)
             return self.world.see(found) if found else None
 
+    def port_is_taken(self, port: str) -> bool:
+        return port in self.world.foreign_ports
+
     def probe(self, container_id: str, timeout: float | None = None) -> ProbeResult:
         with self.world.call("engine.probe"):
             found = self.world.containers.get(container_id)
@@ -432,9 +437,9 @@ class FakeCompose:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def config(self, project: Project) -> dict[str, Any]:
+    def config(self, project: Project, *, filled_in: bool = True) -> dict[str, Any]:
         with self.world.call("compose.config"):
-            rendered = copy.deepcopy(self.world.rendered)
+            rendered = copy.deepcopy(self.world.rendered if filled_in else self.world.written or self.world.rendered)
             pinned = pin.pinned_reference(self.world.pin or "", project.service)
             if pinned and project.service in rendered["services"]:
                 rendered["services"][project.service]["image"] = pinned

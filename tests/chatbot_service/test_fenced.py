@@ -10,7 +10,7 @@ from chatbot_service.jobs.step import Fenced
 from tests.chatbot_service.fakes import FakeRecords, World, job_context
 
 LOOKS = {
-    Engine: {"facts", "image", "containers", "container", "probe", "logs"},
+    Engine: {"facts", "image", "containers", "container", "port_is_taken", "probe", "logs"},
     Compose: {"config", "settle"},
     ProjectFiles: {"read_pin"},
 }
