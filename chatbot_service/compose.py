@@ -42,8 +42,8 @@ _HOW_TO_GET_IT = (
 # Commands as data
 
 
-def config_argv(project: Project) -> list[str]:
-    return [*_project_argv(project), "config", "--format", "json"]
+def config_argv(project: Project, *, filled_in: bool = True) -> list[str]:
+    return [*_project_argv(project), "config", "--format", "json", *(() if filled_in else ("--no-interpolate",))]
 
 
 def up_argv(project: Project) -> list[str]:
@@ -156,8 +156,8 @@ class ComposeBinary:
         self._environment = environment(docker_host, dict(os.environ))
         self._locks = locks
 
-    def config(self, project: Project) -> dict[str, Any]:
-        argv = [self.binary, *config_argv(project)]
+    def config(self, project: Project, *, filled_in: bool = True) -> dict[str, Any]:
+        argv = [self.binary, *config_argv(project, filled_in=filled_in)]
         ran = run(Command(argv, self._environment, CONFIG_TIMEOUT, separately=True))
         if not ran.in_time:
             raise Broken(f"docker compose config did not end in {CONFIG_TIMEOUT:.0f} s.")

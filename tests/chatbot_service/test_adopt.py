@@ -1,5 +1,7 @@
 """Taking a service under management: what runs is registered as a candidate, never approved, and recorded."""
 
+import copy
+
 from chatbot_service.jobs import adopt
 from chatbot_service.jobs.step import Outcome, run_steps
 from deploy_records.errors import Refused
@@ -78,3 +80,15 @@ def test_the_tag_it_was_started_from_is_kept_as_a_label() -> None:
     assert with_tag(f"{REPOSITORY}@{digest}", f"{REPOSITORY}:v1@{digest}") == f"{REPOSITORY}:v1@{digest}"
     assert with_tag(f"{REPOSITORY}@{digest}", "sha256:" + "b" * 64) == f"{REPOSITORY}@{digest}"
     assert with_tag(f"{REPOSITORY}@{digest}", f"{REPOSITORY}@{digest}") == f"{REPOSITORY}@{digest}"
+
+
+def test_a_password_in_a_healthcheck_is_not_kept() -> None:
+    world = World()
+    world.written = copy.deepcopy(world.rendered)
+    world.rendered["services"]["chatbot"] |= {"image": "redis:7", "healthcheck": {"test": ["CMD-SHELL", "redis-cli -a hunter22"]}}
+    world.written["services"]["chatbot"] |= {"image": "redis:7", "healthcheck": {"test": "redis-cli -a ${PASSWORD}"}}
+    memory = FakeMemory()
+    context = job_context(world, FakeRecords(world), kind="inspect", memory=memory)
+    assert run_steps(adopt.INSPECT_STEPS, context, Told()) is Outcome.SUCCEEDED
+    assert "hunter22" not in str(memory.kept)
+    assert memory.get("result")["services"][0]["healthcheck"]["test"] == ["CMD-SHELL", "redis-cli -a ${PASSWORD}"]

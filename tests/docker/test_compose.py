@@ -82,6 +82,17 @@ def test_a_rendered_project_is_what_adoption_reads(
     assert SECRET not in str(found)
 
 
+def test_a_password_that_a_variable_brings_into_a_healthcheck_is_not_kept(compose: ComposeBinary, project: SmallProject) -> None:
+    project.write('healthcheck: {test: "redis-cli -a ${PASSWORD} ping", retries: "${TRIES}"}\nports: ["${PORT}:80"]')
+    (project.folder / ".env").write_text(f"PASSWORD={SECRET}\nTRIES=4\nPORT=18123\n")
+    rendered, written = compose.config(project.as_project), compose.config(project.as_project, filled_in=False)
+    found = adoption.find(rendered, str(project.folder), written=written)
+    check = adoption.chosen(found, "app")["healthcheck"]
+    assert check["test"] == ["CMD-SHELL", "redis-cli -a ${PASSWORD} ping"]
+    assert check["retries"] == 4
+    assert SECRET not in str(found)
+
+
 @pytest.mark.parametrize(
     ("settings", "env", "words"),
     [
