@@ -132,10 +132,9 @@ def taken_ports(ctx: JobContext, service: Mapping[str, Any]) -> list[str]:
     rehearsed = ctx.task.kind == "upgrade" and ctx.task.rehearsal != "off"
     if rehearsed or running is None or not running.running:
         return []
-    taken = [p for p in new_ports(service, running.published) if ctx.engine.port_is_taken(p)]
-    return [
-        f"Port {port} is taken by another program on the host. Free it, or take it out of the compose file." for port in taken
-    ]
+    taken = [port for port in new_ports(service, running.published) if ctx.engine.port_is_taken(port)]
+    free_it = "Free it or take it out of the compose file."
+    return [f"Port {port} of the host is taken by another program. {free_it}" for port in taken]
 
 
 GATE = Step("gate", "Ask the gate and the approvals", ask_gate)
