@@ -106,8 +106,9 @@ def resolve(host: Host, reference: str, request: Request) -> Job:
 def cancel(job: Job, request: Request) -> None:
     """Asks the worker to stop and undo; a job that still waits ends at once."""
     require(request.by, "chatbot_service.cancel_job", "Cancelling a job")
+    reason = checked_words("The reason", request.reason, most=500)
     with audit.changing():
-        event = audit.Event("job.cancel_asked", **audit.about(job), job=job.pk, reason=request.reason)
+        event = audit.Event("job.cancel_asked", **audit.about(job), job=job.pk, reason=reason)
         waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
             state=JobState.CANCELLED, ended_at=timezone.now(), cancel_asked_at=timezone.now(),
             cancel_asked_by=request.by, error="Cancelled before it began.",
@@ -116,7 +117,8 @@ def cancel(job: Job, request: Request) -> None:
             cancel_asked_at=timezone.now(), cancel_asked_by=request.by
         )
         if not asked:
-            raise Refused(f"{job} has ended or is being undone already, so there is nothing to cancel.")
+            words = "has ended, is being undone or was asked to stop already"
+            raise Refused(f"{job} {words}, so there is nothing to cancel.")
         audit.record(request.actor, event)
 
 
@@ -152,6 +154,8 @@ def _ask_gate(service: Service, digest: str, *, rolling_back: bool) -> None:
 
 
 def _start(order: Order, request: Request) -> Job:
+    if order.service is not None and order.service.is_demo:
+        raise Refused(f"{order.service} is a demo record to look at; there is nothing to operate. Nothing was changed.")
     reason = checked_words("The reason", request.reason, most=500)
     try:
         with audit.changing():

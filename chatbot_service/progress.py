@@ -17,6 +17,8 @@ MOST_OUTPUT = 20_000
 PLACES_BETWEEN = 20
 FLUSH_EVERY = 0.4
 DIED = "The worker died here."
+FOR_UNDO_ONLY = frozenset({"pin_before"})
+"""Texts from the host, which may hold values of its environment: forgotten when the job ends."""
 
 
 def lay_out(job: Job, steps: tuple[Step, ...]) -> None:
@@ -115,6 +117,10 @@ class Progress:
         self.get(key)
         self._facts = (self._facts or {}) | {key: value}
         self._update(facts=self._facts)
+
+    def facts_that_stay(self) -> dict[str, Any]:
+        self.get("")
+        return {key: value for key, value in (self._facts or {}).items() if key not in FOR_UNDO_ONLY}
 
     def _update(self, **fields: Any) -> None:
         if not self.claim.rows().update(**fields):

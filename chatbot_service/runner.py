@@ -51,10 +51,10 @@ def _run(job: Job, held: Claim, progress: Progress, make_context: MakeContext) -
 
 
 def _recover(job: Job, steps: tuple[Step, ...], context: JobContext, progress: Progress) -> JobState:
-    """Forward when the switch was committed, else back."""
+    """Forward when the switch was committed or nothing was left to do but to end, else back."""
     done = set(job.steps.filter(state=StepState.DONE, is_undo=False).values_list("key", flat=True))
     begun = done | set(job.steps.exclude(state=StepState.WAITING).filter(is_undo=False).values_list("key", flat=True))
-    committed = any(step.commits and step.key in done for step in steps)
+    committed = any(step.commits and step.key in done for step in steps) or all(step.key in done for step in steps)
     failed = job.steps.filter(state=StepState.FAILED, is_undo=False).exists()
     if not begun:
         return _state(run_steps(steps, context, progress), context, progress)
@@ -92,9 +92,7 @@ def _candidate_at_fault(progress: Progress) -> bool:
     if progress.failure_error is None:
         return False
     keys = {"rehearse", "serving", "smoke", "watch"}
-    return JobStep.objects.filter(
-        job_id=progress.claim.job_id, key__in=keys, state=StepState.FAILED, is_undo=False
-    ).exists()
+    return JobStep.objects.filter(job_id=progress.claim.job_id, key__in=keys, state=StepState.FAILED, is_undo=False).exists()
 
 
 def _could_not_begin(progress: Progress, error: Exception) -> JobState:
@@ -110,14 +108,16 @@ def _end(held: Claim, progress: Progress, state: JobState) -> None:
     code = getattr(progress.failure_error, "code", "broken") if state != JobState.SUCCEEDED else ""
     result = progress.get("result") or {}
     with audit.changing():
+        was = held.rows().values_list("state", flat=True).first()
         ended = held.rows().update(
             state=state, ended_at=timezone.now(), error=progress.failure if state != JobState.SUCCEEDED else "",
             error_code=code, from_digest=progress.get("from") or "", result=result, lease_until=None,
+            facts=progress.facts_that_stay(),
         )  # fmt: skip
         if not ended:
             raise Fenced(f"job {held.job_id} was taken over")
         job = Job.objects.with_people().get(pk=held.job_id)
-        changes: dict[str, Any] = {"state": ["running", state.value], "error": job.error}
+        changes: dict[str, Any] = {"state": [was, state.value], "error": job.error}
         audit.record(audit.WORKER, audit.Event(f"job.{state.value}", **audit.about(job), job=job.pk, changes=changes))
 
 

@@ -126,6 +126,22 @@ def test_a_waiting_job_that_is_cancelled_ends_at_once(running: Service, operator
         dispatch.cancel(job, operator)
 
 
+def test_what_is_said_on_cancelling_must_be_readable(running: Service, operator: Request) -> None:
+    job = dispatch.lifecycle(Kind.RESTART, running, operator)
+    with pytest.raises(Refused, match="cannot be seen"):
+        dispatch.cancel(job, Request(operator.by, "as agreed\u202e"))
+    job.refresh_from_db()
+    assert job.state == JobState.QUEUED
+
+
+def test_a_demo_record_is_not_operated(running: Service, operator: Request) -> None:
+    Service.objects.update(is_demo=True)
+    running.refresh_from_db()
+    with pytest.raises(Refused, match="demo record"):
+        dispatch.lifecycle(Kind.RESTART, running, operator)
+    assert not Job.objects.exists()
+
+
 def test_a_broker_that_is_down_loses_nothing(running: Service, operator: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     woken: list[int] = []
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from chatbot_service import dispatch
+from chatbot_service import dispatch, runner
 from chatbot_service.jobs.catalogue import KINDS
-from chatbot_service.models import Job, JobState, StepState
-from deploy_records.models import LedgerState
+from chatbot_service.models import Job, JobState, Kind, StepState
+from deploy_records.models import AuditEvent, LedgerState
 from tests.chatbot_service.fakes import NEVER_HEALTHY
 from tests.chatbot_service.test_runner import Stage, WorkerDied, upgrade
 from tests.chatbot_service.test_runner import stage as stage
@@ -95,3 +95,33 @@ def test_a_job_whose_worker_died_twice_names_the_step_in_which_it_died_first(sta
     assert job.state == JobState.FAILED
     assert job.error == "The worker died in “Switch”."
     assert stage.world.answers()
+
+
+def test_a_job_whose_worker_died_when_all_was_done_has_succeeded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = dispatch.lifecycle(Kind.STOP, stage.service, stage.request)
+
+    def dies(*_: object) -> None:
+        raise WorkerDied
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, "_end", dies)
+        with pytest.raises(WorkerDied):
+            stage.run(job)
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1), worker="elsewhere/1/1")
+    assert stage.run(job).state == JobState.SUCCEEDED
+    assert not stage.world.answers()
+
+
+def test_an_ended_job_keeps_nothing_of_the_pin_file(stage: Stage) -> None:
+    stage.world.pin = f"{stage.world.pin}    environment:\n      TOKEN: hunter22\n"
+    job = stage.run(upgrade(stage))
+    assert job.state == JobState.SUCCEEDED
+    assert "hunter22" not in str(job.facts)
+    assert job.facts["ran_before"]
+
+
+def test_the_trail_says_in_which_state_a_job_ended(stage: Stage) -> None:
+    stage.world.fail("compose.up")
+    job = stage.run(upgrade(stage))
+    event = AuditEvent.objects.get(action="job.failed", job=job.pk)
+    assert event.changes["state"] == ["undoing", "failed"]
