@@ -63,6 +63,7 @@ class PoamItem(models.Model):
     requested_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     approved_in_git = models.CharField(max_length=300, blank=True, help_text="Who approved it there, in the file's words.")
     changed_at = models.DateTimeField(help_text="The last change of state.")
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="From when on it was mitigated or closed.")
     ended_because = models.TextField(blank=True, help_text="Why it was rejected, mitigated or closed.")
     extend_to = models.DateTimeField(null=True, blank=True, help_text="The later end that was asked for.")
     extend_because = models.TextField(blank=True)
@@ -82,6 +83,10 @@ class PoamItem(models.Model):
             models.CheckConstraint(
                 condition=~Q(state__in=(PoamState.REQUESTED, PoamState.APPROVED)) | Q(requested_by__isnull=False),
                 name="poam_requested_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=ENDED, ended_at__isnull=False) | (~Q(state__in=ENDED) & Q(ended_at__isnull=True)),
+                name="poam_ended_has_its_moment",
             ),
             models.UniqueConstraint(fields=("file_id",), condition=~Q(file_id=""), name="one_poam_item_per_file_id"),
         )
