@@ -4,6 +4,7 @@ A wrong value stops the start and names the variable and what was expected of it
 the value itself is not repeated, as it may be a secret.
 """
 
+import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ T = TypeVar("T")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True}
 _WORDS |= {"0": False, "false": False, "no": False, "off": False}
 _HIGHEST_PORT = 65535
+_KEY_BYTES = 32
 
 
 def _read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
@@ -65,6 +67,27 @@ def path(name: str, default: Path) -> Path:
 
 def words(name: str, default: list[str]) -> list[str]:
     return _read(name, default, lambda raw: [w.strip() for w in raw.split(",") if w.strip()], "a list with commas")
+
+
+def one_of(name: str, default: str, choices: tuple[str, ...]) -> str:
+    def parse(raw: str) -> str:
+        if raw.upper() not in choices:
+            raise ValueError(raw)
+        return raw.upper()
+
+    return _read(name, default, parse, f"one of {', '.join(choices)}")
+
+
+def fernet_keys(name: str) -> str:
+    """One key, or several with commas: the first seals, all open."""
+
+    def parse(raw: str) -> str:
+        keys = [key.strip() for key in raw.split(",")]
+        if any(len(base64.b64decode(key, altchars=b"-_", validate=True)) != _KEY_BYTES for key in keys):
+            raise ValueError(name)
+        return ",".join(keys)
+
+    return _read(name, "", parse, "one key or several with commas, each of 32 random bytes in URL-safe base64")
 
 
 def database(name: str, default: str) -> dict[str, Any]:
