@@ -17,7 +17,7 @@ def event(action: str, **fields: object) -> AuditEvent:
 
 def actions_in(folder: Path) -> set[str]:
     """Every constant `area.deed` that is handed to `Event` or to a function that takes an action."""
-    areas = ("approval.", "deployment.", "digest.", "job.", "person.", "registry.", "service.")
+    areas = ("approval.", "deployment.", "digest.", "job.", "person.", "poam.", "registry.", "service.")
     found = set()
     for file in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
