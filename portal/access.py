@@ -27,6 +27,7 @@ LOOK = (
     "chatbot_service.view_host",
     "deploy_records.view_imagedigest",
     "deploy_records.view_deployment",
+    "deploy_records.view_poamitem",
 )
 OPERATE = (
     "chatbot_service.operate_service",
@@ -36,16 +37,23 @@ OPERATE = (
 )
 ROLES: dict[str, tuple[str, ...]] = {
     "Viewer": LOOK,
-    "Operator": (*LOOK, *OPERATE, "chatbot_service.add_service", "deploy_records.register_digest"),
+    "Operator": (*LOOK, *OPERATE, "chatbot_service.add_service", "deploy_records.register_digest", "deploy_records.request_poam"),
     "Release manager": (
         *LOOK,
         "deploy_records.register_digest",
         "deploy_records.approve_digest",
         "deploy_records.deprecate_digest",
         "deploy_records.revoke_digest",
+        "deploy_records.request_poam",
         "chatbot_service.cancel_job",
     ),
-    "Security reviewer": (*LOOK, "deploy_records.revoke_digest", "deploy_records.view_auditevent"),
+    "Security reviewer": (
+        *LOOK,
+        "deploy_records.revoke_digest",
+        "deploy_records.request_poam",
+        "deploy_records.approve_poam",
+        "deploy_records.view_auditevent",
+    ),
     "Auditor": (*LOOK, "deploy_records.view_auditevent"),
     "Administrator": (
         *LOOK,
