@@ -35,10 +35,12 @@ class Visitor:
         last = time.monotonic()
         while not self._over.wait(self.every):
             self.asked += 1
-            if self._answers():
+            answered = self._answers()
+            now = time.monotonic()
+            self.longest_gap = max(self.longest_gap, now - last)  # also of a gap that has not ended
+            if answered:
                 self.answered += 1
-                now = time.monotonic()
-                self.longest_gap, last = max(self.longest_gap, now - last), now
+                last = now
 
     def _answers(self) -> bool:
         try:

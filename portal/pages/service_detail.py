@@ -87,7 +87,7 @@ def host_light(row: Row) -> lights.Light:
 def deeds(row: Row, person: Person) -> list[Deed]:
     """Only what a role of this person allows."""
     service = row.service
-    busy = holder(row.active_job)
+    busy = "It is a demo record, there is nothing to operate" if service.is_demo else holder(row.active_job)
     found = []
     if holds(person, "chatbot_service.upgrade_service"):
         found.append(Deed("Upgrade", reverse("service-upgrade", args=[service.pk]), primary=True, why_not=busy))

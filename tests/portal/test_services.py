@@ -94,6 +94,13 @@ def test_while_a_job_holds_it_the_buttons_stay_and_say_who(service: Service, ope
     assert 'id="why-not"' in page
 
 
+def test_a_demo_record_has_no_button_that_would_be_refused(service: Service, operator: User) -> None:
+    Service.objects.update(is_demo=True)
+    page = window(operator).get(f"/services/{service.pk}/").content.decode()
+    assert f'href="/services/{service.pk}/upgrade/"' not in page
+    assert "It is a demo record, there is nothing to operate" in page
+
+
 def test_without_an_earlier_digest_rolling_back_says_why_not(operator: User) -> None:
     service = make.service(runs=make.entry())
     page = window(operator).get(f"/services/{service.pk}/").content.decode()
