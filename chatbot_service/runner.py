@@ -42,7 +42,9 @@ def run_job(job_id: int, make_context: MakeContext = context_of) -> None:
 def _run(job: Job, held: Claim, progress: Progress, make_context: MakeContext) -> JobState:
     try:
         context = fenced(make_context(job, progress, held), held.check)
-    except (Refused, Broken) as error:
+    except Fenced:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, a job that cannot begin must not hold its service for ever
         return _could_not_begin(progress, error)
     steps = patient(KINDS[job.kind].steps, lambda: wait_for_engine(context))
     if held.recovered:
@@ -100,6 +102,9 @@ def _could_not_begin(progress: Progress, error: Exception) -> JobState:
     if progress.claim.recovered:
         log.warning("job %s cannot be recovered yet: %s", progress.claim.job_id, error)
         raise Fenced("recovery is tried again when the lease ends")
+    if not isinstance(error, Refused | Broken):
+        log.error("job %s could not begin", progress.claim.job_id, exc_info=error)
+        error = Broken(f"The worker cannot work: {type(error).__name__}. Its log says more. Nothing was changed.")
     progress.failure, progress.failure_error = str(error), error
     return JobState.REFUSED
 

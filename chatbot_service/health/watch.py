@@ -185,5 +185,8 @@ def _listen(engine: DockerEngine, watch: HostWatch, nudge: threading.Event, stop
                     nudge.set()
         except (Broken, Refused):
             stop.wait(LOOK_EVERY / 2)
+        except Exception:
+            log.exception("an event could not be read")  # the next one may be; without this thread changes are seen late
+            stop.wait(LOOK_EVERY / 2)
         else:
             stop.wait(1.0)

@@ -220,6 +220,19 @@ def test_the_record_is_written_under_a_lock_that_keeps_other_claims_out(stage: S
     assert min(depths) > outside
 
 
+def test_a_worker_that_cannot_work_does_not_hold_the_service_for_ever(stage: Stage) -> None:
+    job = upgrade(stage)
+
+    def no_home(*_: object) -> JobContext:
+        raise RuntimeError("Could not determine home directory.")
+
+    run_job(job.pk, no_home)
+    job.refresh_from_db()
+    assert job.state == JobState.REFUSED
+    assert job.error == "The worker cannot work: RuntimeError. Its log says more. Nothing was changed."
+    assert stage.world.running_digest() == stage.old.digest
+
+
 CALLS = [
     "engine.keep", "compose.config", "compose.up_rendered", "files.write_pin", "compose.up", "engine.probe", "compose.down",
 ]  # fmt: skip
