@@ -8,7 +8,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-PASSWORD = "made-for-this-test"  # noqa: S105 - of a person who lives as long as the test
+PASSWORD = "made-for-this-test"
 
 
 def test_signing_in_and_out_are_events(client: Client) -> None:
