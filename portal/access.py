@@ -21,6 +21,8 @@ from deploy_records.people import holds
 
 log = logging.getLogger(__name__)
 
+_WRONG_METHOD = 405
+
 LOOK = (
     "chatbot_service.view_service",
     "chatbot_service.view_job",
@@ -112,7 +114,10 @@ class RefusalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code == _WRONG_METHOD and not response.content:
+            response.content = render(request, "405.html").content
+        return response
 
     def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponse | None:
         if not hasattr(view, "permission") and not view.__module__.startswith(("django.contrib.auth", "django.views")):
@@ -135,6 +140,17 @@ class RefusalMiddleware:
         log.error("Broken %s: %s %s", correlation, request.method, request.path, exc_info=error)
         words = str(error) if isinstance(error, Broken) else ""
         return render(request, "500.html", {"message": words, "correlation": correlation}, status=500)
+
+
+def form_not_ours(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's words are for developers
+    """What answers a form without the portal's token, or from another site. A stranger's is no deed to record."""
+    error = NotAllowed(
+        "This form was opened before you signed in, or it came from another site. "
+        "Nothing was changed; go back, load the page again and repeat it.",
+        code="not-our-form",
+    )
+    correlation = record_refusal(request, error) if request.user.is_authenticated else ""
+    return render(request, "403_csrf.html", {"message": str(error), "correlation": correlation}, status=error.status)
 
 
 def actor_of(request: HttpRequest) -> audit.Actor:

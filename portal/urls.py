@@ -1,11 +1,12 @@
 """Every URL on one screen."""
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from portal.pages import add_service, audit, changing, deployments, hosts, jobs, ledger, people, registries, services
 from portal.pages.appearance import appearance
 from portal.pages.dashboard import dashboard
+from portal.pages.signing_in import sign_in
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard, name="dashboard"),
@@ -23,7 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<int:pk>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<int:pk>/again/", jobs.run_again, name="job-again"),
     # Signing in
-    path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="sign-in"),
+    path("sign-in/", sign_in, name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("appearance/", appearance, name="appearance"),
     # Decide

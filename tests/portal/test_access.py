@@ -5,10 +5,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, reverse
 
+from deploy_records.models import AuditEvent
 from portal.access import ROLES
 from portal.urls import urlpatterns
 from tests.factories import person
-from tests.portal.looking import last_refusal, window
+from tests.portal.looking import last_refusal, text_of, window
 
 PATTERNS = [pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)]
 OPEN = {"sign-in", "sign-out"}
@@ -80,3 +81,47 @@ def test_each_role_reaches_exactly_what_it_is_granted(db: None) -> None:
 def test_an_address_that_is_not_there_tells_a_stranger_nothing(client: Client, db: None) -> None:
     assert client.get("/services/999999/").status_code == 302
     assert client.get("/no-such-page/").status_code in {302, 404}
+
+
+# Before a view is asked
+
+
+def test_an_address_that_only_takes_what_a_button_sends_says_so(viewer: User) -> None:
+    answer = window(viewer).get("/jobs/1/cancel/")
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "POST"
+    assert "It only takes what a button sends. Nothing was changed" in text_of(answer)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1@evil.example", ""])
+def test_another_host_is_a_request_that_is_not_understood(host: str) -> None:
+    answer = Client(raise_request_exception=False).get("/", headers={"host": host})
+    assert answer.status_code == 400
+    assert "Nothing was changed" in text_of(answer)
+
+
+def test_a_form_without_the_token_is_refused_in_words_and_on_record(viewer: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(viewer)
+    answer = client.post("/jobs/1/cancel/")
+    assert answer.status_code == 403
+    assert "load the page again and repeat it" in text_of(answer)
+    event = last_refusal()
+    assert (event.actor, event.object_name) == ("vera", "POST /jobs/1/cancel/")
+    assert event.changes["correlation"] in text_of(answer)
+
+
+@pytest.mark.django_db
+def test_a_strangers_form_without_the_token_fills_no_record() -> None:
+    assert Client(enforce_csrf_checks=True).post("/sign-in/", {"username": "vera"}).status_code == 403
+    assert not AuditEvent.objects.filter(action="refused").exists()
+
+
+@pytest.mark.parametrize("address", ["/", "/nothing/", "/jobs/1/cancel/", "/audit/", "/sign-in/", "/jobs/?at=x"])
+def test_every_answer_is_closed_to_frames_and_foreign_scripts(address: str, viewer: User) -> None:
+    for client in (Client(), window(viewer), Client(headers={"host": "evil.example"})):
+        answer = client.get(address)
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"], answer.status_code
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert all(cookie["httponly"] for cookie in answer.cookies.values())
