@@ -149,6 +149,8 @@ def _web(choice: Choice) -> Program:
     bind = f"[{choice.bind}]:{choice.port}" if ":" in choice.bind else f"{choice.bind}:{choice.port}"
     argv = _python(
         *("-m", "gunicorn", "portal.wsgi", "--bind", bind, "--preload", "--no-control-socket", "--log-level", "warning"),
+        # Otherwise any program on this machine could name the path anew, behind the proxy that judged it.
+        *("--forwarder-headers", ""),
         *("-k", "gthread", "-w", str(choice.web_workers), "--threads", str(choice.web_threads)),
     )
     return Program("web", argv, stage=1, ready=choice.address, env=FEW_ARENAS)

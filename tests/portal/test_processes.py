@@ -115,3 +115,8 @@ def test_the_address_is_one_that_a_browser_here_can_open(choice: Choice, bind: s
     chosen = replace(choice, bind=bind)
     assert chosen.address == address
     assert told_gunicorn in by_name(chosen)["web"].argv
+
+
+def test_no_header_names_the_path_anew(choice: Choice) -> None:
+    argv = list(by_name(choice)["web"].argv)
+    assert argv[argv.index("--forwarder-headers") + 1] == ""
