@@ -68,7 +68,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         dispatch.cancel(job, asks(request))
     except Refused as error:
-        messages.error(request, told(request, error))
+        return _not_done(request, pk, error)
     return redirect("job", pk)
 
 
@@ -79,9 +79,14 @@ def run_again(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         started = again.start_again(_job(pk), asks(request))
     except Refused as error:
-        messages.error(request, told(request, error))
-        return redirect("job", pk)
+        return _not_done(request, pk, error)
     return redirect("job", started.pk)
+
+
+def _not_done(request: HttpRequest, pk: int, error: Refused) -> HttpResponse:
+    """The page of the job as it is now, and above it why nothing was done."""
+    messages.error(request, told(request, error))
+    return render(request, "jobs/page.html", _context(request, follow(_job(pk))), status=error.status)
 
 
 def _job(pk: int) -> Job:

@@ -321,8 +321,10 @@ def test_cancelling_asks_the_worker_and_is_on_record(service: Service, operator:
 
 def test_cancelling_too_late_says_so(service: Service, operator: User) -> None:
     job = upgrade(service, JobState.SUCCEEDED)
-    answer = window(operator).post(f"/jobs/{job.pk}/cancel/", follow=True)
+    answer = window(operator).post(f"/jobs/{job.pk}/cancel/")
+    assert answer.status_code == 409
     assert "there is nothing to cancel" in text_of(answer)
+    assert last_refusal().changes["correlation"] in text_of(answer)
 
 
 @pytest.mark.parametrize(("role", "sees"), [("Operator", True), ("Release manager", True), ("Viewer", False), ("Auditor", False)])
@@ -356,7 +358,8 @@ def test_what_succeeded_is_not_run_again(service: Service, new: ImageDigest, ope
     job = upgrade(service, JobState.SUCCEEDED)
     client = window(operator)
     assert "Run again" not in text_of(client.get(f"/jobs/{job.pk}/"))
-    answer = client.post(f"/jobs/{job.pk}/again/", follow=True)
+    answer = client.post(f"/jobs/{job.pk}/again/")
+    assert answer.status_code == 409
     assert "Nothing was started." in text_of(answer)
     assert not Job.objects.active().exists()
 
