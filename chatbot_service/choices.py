@@ -53,7 +53,8 @@ def for_upgrade(row: Row, asked: str = "") -> Choices:
     """
     known = ImageDigest.objects.filter(repository=row.service.repository)
     newest = known.exclude(state__in=_OUT_OF_USE).values("pk")[:MOST]
-    shown = Q(pk__in=newest) | Q(digest__in={asked, row.service.seen_digest} - {""})
+    typed = asked if asked.isprintable() else ""  # PostgreSQL takes no NUL, not even to look for it
+    shown = Q(pk__in=newest) | Q(digest__in={typed, row.service.seen_digest} - {""})
     found = _choices(row, list(known.filter(shown).prefetch_related("platforms")))
     running = next((one for one in found if one.runs_now), None)
     chosen = next((one for one in found if one.entry.digest == asked and not one.runs_now), None)

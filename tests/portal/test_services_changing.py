@@ -259,3 +259,12 @@ def test_the_page_takes_as_many_queries_with_many_digests_as_with_few(deed: str,
         make.ran_before(service, make.entry(("older", number)), days=60 + number)
         make.job(Kind(deed), service, asked=timezone.now() - timedelta(days=number))
     assert queries(client, address) == few
+
+
+@pytest.mark.parametrize("digest", ["\x00", "sha256:\x00", "\u202e", "x" * 3000])
+def test_an_address_that_names_no_digest_chooses_as_if_it_named_none(digest: str, service: Service, operator: User) -> None:
+    new = make.entry("new", state="approved")
+    for deed in ("upgrade", "rollback"):
+        assert look(operator, service, deed, digest=digest).status_code == 200
+    assert f'value="{new.digest}" checked' in look(operator, service, "upgrade", digest=digest).content.decode()
+    assert send(operator, service, "upgrade", digest=digest).status_code == 400
