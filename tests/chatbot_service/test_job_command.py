@@ -68,3 +68,18 @@ def test_a_name_that_two_hosts_have_must_say_which(service: Service) -> None:
     assert code == 2
     assert "@HOST" in said
     assert run("restart", f"{service.name}@prod-2", "--by", "olga")[0] == 0
+
+
+@pytest.mark.parametrize("words", [
+    ("upgrade", "\udcff", "sha256:1", "--by", "olga"),
+    ("upgrade", "personal_chatbot", "\udcff", "--by", "olga"),
+    ("restart", "personal_chatbot", "--by", "\udcff"),
+    ("restart", "personal_chatbot", "--by", "olga", "--reason", "\udcff"),
+])  # fmt: skip
+@pytest.mark.usefixtures("service")
+def test_bytes_that_are_no_text_are_refused(words: tuple[str, ...]) -> None:
+    code, said = run(*words)
+    assert code == 2
+    assert "is not text in UTF-8" in said
+    assert not Job.objects.exists()
+    assert AuditEvent.objects.filter(action="refused").count() == 1

@@ -48,6 +48,9 @@ class Command(BaseCommand):
             sys.exit(EXIT[follow(job, self.stdout.write)])
 
     def _start(self, options: dict[str, Any]) -> Job:
+        for name in ("service", "digest", "by", "reason", "deprecate"):
+            if not _is_text(options[name]):
+                raise Invalid(f"The {name} is not text in UTF-8: {shown(options[name])}. Nothing was changed.")
         person = User.objects.filter(username=options["by"], is_active=True).first()
         if person is None:
             raise Invalid(f"There is no active person {shown(options['by'])}. Nothing was changed.")
@@ -61,11 +64,20 @@ class Command(BaseCommand):
         return dispatch.lifecycle(kind, service, request)
 
     def _refuse(self, why: Refused, options: dict[str, Any]) -> None:
-        person = User.objects.filter(username=options["by"]).first()
+        person = User.objects.filter(username=options["by"]).first() if _is_text(options["by"]) else None
         asked = f"job {options['kind']} {options['service']} {options['digest']}"
         audit.record_refusal(audit.Actor.of(person, "shell"), asked, str(why), why.code)
         self.stderr.write(str(why))
         sys.exit(REFUSED)
+
+
+def _is_text(argument: str) -> bool:
+    """The shell hands over any bytes; what is not UTF-8 arrives as half characters that no database takes."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _service(text: str) -> Service:
