@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +16,7 @@ from typing import IO, Any
 from chatbot_service.child import Command, run
 from chatbot_service.compose_words import progress_line, project_refusal, run_failure
 from chatbot_service.foreign_text import one_line
+from chatbot_service.jobs.adoption import SERVICE_NAME
 from chatbot_service.jobs.ports import Project, Say
 from deploy_records.errors import Broken, Refused
 
@@ -24,7 +25,6 @@ CONFIG_TIMEOUT = 30.0
 LOCK_TIMEOUT = 60.0
 _MOST_CONFIG = 8 * 1024 * 1024
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _BASES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _PLUGIN_FOLDERS = (
     "~/.docker/cli-plugins",
@@ -83,13 +83,25 @@ def files_of(project: Project) -> list[str]:
     folder = Path(project.directory)
     if not _NAME.fullmatch(project.name):
         raise Refused(f"{one_line(project.name, 80)} is not a Compose project name: lower-case letters, digits, - and _.")
-    if not folder.is_absolute() or not folder.is_dir():
+    if not folder.is_absolute() or not _is(Path.is_dir, folder):
         raise Refused(f"There is no folder {one_line(project.directory)} on this host. Nothing was changed.")
     files = [_inside(folder, name) for name in project.files or _default_files(folder)]
-    missing = [file.name for file in files if not file.is_file() and file.name != project.pin_file]
+    there = [file for file in files if _is(Path.is_file, file)]
+    missing = [file.name for file in files if file not in there and file.name != project.pin_file]
     if missing:
-        raise Refused(f"{folder} has no file {', '.join(missing)}. Nothing was changed.", code="compose-project")
-    return [str(file) for file in files if file.is_file()]
+        raise Refused(
+            f"{one_line(str(folder))} has no file {one_line(', '.join(missing), 200)}. Nothing was changed.",
+            code="compose-project",
+        )
+    return [str(file) for file in there]
+
+
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
+    """A path that the system will not even look at, as too long a name, is not there."""
+    try:
+        return kind(path)
+    except OSError:
+        return False
 
 
 def _default_files(folder: Path) -> list[str]:
@@ -169,7 +181,7 @@ class ComposeBinary:
         return rendered if isinstance(rendered, dict) else {}
 
     def up(self, project: Project, say: Say, timeout: float) -> None:
-        if not _SERVICE.fullmatch(project.service):
+        if not SERVICE_NAME.fullmatch(project.service):
             raise Refused(f"{one_line(project.service, 80)} is not the name of a Compose service.")
         argv = up_argv(project)
         with self._locked(project.name) as lock:

@@ -9,7 +9,11 @@ from deploy_records.errors import Broken, Refused
 _WARNING = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg="(?P<text>.*)"')
 _UNSET = re.compile(r'The \\?"(?P<name>[^"\\]*)\\?" variable is not set')
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*")
-_QUOTED = re.compile(r"(?P<lead>\b(?:service|network|volume|secret|config|key|file) )?(?P<quote>[\"'`])(?P<text>.*?)(?P=quote)")
+_QUOTED = re.compile(
+    r"(?P<lead>\b(?:service|network|volume|secret|config|key|file) )?"
+    r"(?P<quote>[\"`]|(?<!\w)')(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P=quote)"
+)
+_LEFT_OPEN = re.compile(r"[\"`\\]|(?<!\w)'|'(?!\w)")
 _PROGRESS = re.compile(r" (?:Container|Network|Volume|Image|Service|Secret|Config) ")
 _MOST_TELLING = 40
 _PROJECT_ERRORS = frozenset({14, 15})
@@ -21,6 +25,11 @@ _PROJECT = {
     r"failed to read (?P<at>\S+): line (?P<line>\d+)": (
         "{at} cannot be read at line {line}. Write KEY=value, one on a line, and close every quote."
     ),
+    r"(?:^|\n)line (?P<line>\d+): (?:unexpected character|unterminated quoted|key cannot contain)": (
+        "An env file cannot be read at line {line}. Write KEY=value, one on a line, and close every quote."
+    ),
+    r"[Ii]nvalid template": "A value has a $ that is no variable. Write $$ for a plain $.",
+    r"error decoding '(?P<at>[\w.\[\]-]+)'": "The value at {at} is none that Compose can read.",
     r"env file (?P<at>\S+) not found": "The env file {at} is missing. Create it or take it out of env_file.",
     r"required variable (?P<at>\w+) is missing a value": ("The variable {at} has no value. Set it in the project's .env file."),
     r"line (?P<line>\d+): mapping key \"(?P<at>[^\"]+)\" already defined": (
@@ -111,10 +120,14 @@ def _told(signs: Mapping[str, str], text: str) -> str:
 
 
 def _without_values(text: str) -> str:
-    """Quoted words may be values; they stay only after a word that says what they name."""
+    """Quoted words may be values; they stay only after a word that says what they name. What follows an open quote
+    may be a value to its end.
+    """
 
     def shown(found: re.Match[str]) -> str:
         naming = found["lead"] and len(found["text"]) <= _MOST_TELLING
         return f"{found['lead'] or ''}“{found['text'] if naming else '…'}”"
 
-    return one_line(_QUOTED.sub(shown, text)).rstrip(".")
+    told = _QUOTED.sub(shown, text)
+    left_open = _LEFT_OPEN.search(told)
+    return one_line(f"{told[: left_open.start()]}…" if left_open else told).rstrip(".")

@@ -4,10 +4,12 @@ Pure. Nothing that is found here holds the value of an environment variable.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from chatbot_service.foreign_text import neutral
 from chatbot_service.jobs.baseline import Rule, baseline, limits
 from chatbot_service.jobs.ports import Healthcheck, ImageFacts
 from chatbot_service.jobs.rendered import healthcheck_of, lines
@@ -23,6 +25,8 @@ _HEALTHCHECK = (
     "  start_period: 20s",
 )
 _NOTHING = Reference("")
+SERVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+"""Of what can be named to a command; Compose itself takes more."""
 
 Images = Mapping[str, ImageFacts]
 Service = Mapping[str, Any]
@@ -86,8 +90,17 @@ def find(
         for name, service in services
     ]
     whole = {"project_name": rendered.get("name", ""), "directory": directory, "services": found}
-    plain: dict[str, Any] = json.loads(json.dumps(whole))
+    plain: dict[str, Any] = _harmless(json.loads(json.dumps(whole)))
     return plain
+
+
+def _harmless(value: Any) -> Any:
+    """Compose files are other people's text: what steers or hides in it is neither stored nor shown."""
+    if isinstance(value, dict):
+        return {neutral(key): _harmless(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_harmless(one) for one in value]
+    return neutral(value) if isinstance(value, str) else value
 
 
 def chosen(found: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -147,6 +160,10 @@ def _reference(image: str) -> tuple[Reference, str]:
 
 
 def _problems(name: str, service: Service, wrong: str, check: Healthcheck | None, *, image_known: bool) -> Iterator[Note]:
+    if not SERVICE_NAME.fullmatch(name):
+        yield Note(
+            "Commands would take its name for an option. Let it begin with a letter or a digit, of at most 100 characters."
+        )
     if wrong:
         yield Note(f"Its image cannot be operated: {wrong}", lines(name, f"image: registry.example/team/{name}:1.0"))
     elif not service.get("image"):

@@ -182,3 +182,18 @@ def test_an_empty_project_has_no_services() -> None:
 @pytest.mark.parametrize(("text", "value"), [("10s", 10), ("1m30s", 90), ("500ms", 0.5), ("1h0m0s", 3600), ("", 0), (None, 0)])
 def test_durations_are_read_as_compose_writes_them(text: str | None, value: float) -> None:
     assert seconds(text) == value
+
+
+@pytest.mark.parametrize("name", ["-H", "--privileged", ".hidden", "a" * 101])
+def test_a_name_that_commands_would_misread_is_a_problem(name: str) -> None:
+    whole = find({"name": "chatbot", "services": {name: GOOD}}, "/srv/chatbot")
+    with pytest.raises(Refused, match="take its name for an option"):
+        chosen(whole, name)
+
+
+def test_what_steers_or_hides_in_a_compose_file_is_not_kept() -> None:
+    hostile = without(container_name="a\x00b", volumes=[{"type": "bind", "source": "/a\u202eb", "target": "/c"}])
+    kept = json.dumps(found(hostile), ensure_ascii=False)
+    assert "a\N{REPLACEMENT CHARACTER}b" in kept
+    assert not {"\u202e", "\x00"} & set(kept)
+    assert "\\u0000" not in kept

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,13 @@ def test_a_folder_that_is_not_there_is_refused(directory: str) -> None:
         files_of(Project(directory, "chatbot", (), "", ""))
 
 
+def test_a_path_too_long_to_be_looked_at_is_not_there(project: Project) -> None:
+    with pytest.raises(Refused, match="There is no folder"):
+        files_of(replace(project, directory="/" + "a" * 300))
+    with pytest.raises(Refused, match="has no file aaa"):
+        files_of(replace(project, files=("a" * 300,)))
+
+
 def test_compose_gets_nothing_of_the_workers_environment() -> None:
     outside = {"PATH": "/bin", "HOME": "/root", "KG_SECRETS_KEY": "secret", "COMPOSE_FILE": "/evil.yml", "DATABASE_URL": "x"}
     given = environment("", outside)
@@ -129,6 +137,15 @@ def test_compose_gets_nothing_of_the_workers_environment() -> None:
         ("network n declared as external, but could not be found", "docker network create n"),
         ("yaml: line 3: did not find expected ',' or '}'", "not valid YAML: line 3: did not find expected"),
         ("yaml: unmarshal errors:\n  line 1: cannot unmarshal !!str `sk-abc` into int", "Compose says"),
+        ('line 1: unexpected character "\\"" in variable name "sk-abc \\"open"', "An env file cannot be read at line 1."),
+        ("line 3: unterminated quoted value 'sk-abc", "An env file cannot be read at line 3."),
+        ('Invalid template: "${sk-abc"', "A value has a $ that is no variable."),
+        (
+            "decoding failed due to the following error(s):\n\nerror decoding 'services[e].cpus': sk-abc",
+            "at services[e].cpus is none",
+        ),
+        ('odd "a \\" sk-abc" and "sk-abc \\"', "Compose says: odd “…” and “…”"),
+        ("it can't read 'sk-abc", "Compose says: it can't read …"),
         ('odd complaint about "sk-abc" and `sk-abc`\nsk-abc', "odd complaint about “…” and “…”"),
     ],
 )
