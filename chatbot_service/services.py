@@ -57,6 +57,7 @@ def add(reading: Job, choice: Choice, request: Request) -> Service:
     files = _files(reading, choice.pin_file)
     try:
         with audit.changing():
+            _refuse_a_twin(reading, choice)
             service = Service.objects.create(
                 host=reading.host,
                 name=choice.name,
@@ -115,6 +116,15 @@ def _files(reading: Job, pin_file: str) -> list[str]:
         words = f"{pin_file} has to be the last of the compose files, or another file would overrule its pin."
         raise Refused(f"{words} Read the project again with the files in that order. Nothing was changed.")
     return files if files[-1:] == [pin_file] else [*files, pin_file]
+
+
+def _refuse_a_twin(reading: Job, choice: Choice) -> None:
+    """Compose knows a container by project and service alone: through a link, one folder has many paths."""
+    containers = {"project_name": reading.result["project_name"], "compose_service": choice.compose_service}
+    twin = Service.objects.filter(host=reading.host, **containers).exclude(project_dir=reading.result["directory"]).first()
+    if twin is not None:
+        words = f"Its containers are those of {twin} already: project {twin.project_name}, service {twin.compose_service}"
+        raise Refused(f"{words}, in {twin.project_dir}. Nothing was changed.", code="known-already")
 
 
 def _who_is_there(reading: Job, choice: Choice) -> str:

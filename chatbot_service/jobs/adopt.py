@@ -8,15 +8,29 @@ from chatbot_service.jobs.switching import entry_of, pinned, short
 from deploy_records.errors import Refused
 from deploy_records.rules.digest import parse_reference
 
+MOST_SERVICES = 100
+
 
 def read_project(ctx: JobContext) -> str:
     """What the compose files say, without values, for the person to choose from."""
     rendered = ctx.compose.config(ctx.project)
-    named = {str(service.get("image") or "") for service in (rendered.get("services") or {}).values()} - {""}
-    images = {name: facts for name in sorted(named) if (facts := ctx.engine.image(name))}
+    services = (rendered.get("services") or {}).values()
+    if len(services) > MOST_SERVICES:
+        raise Refused(f"The project has {len(services):,} services; at most {MOST_SERVICES} are read. Nothing was changed.")
+    named = {str((service or {}).get("image") or "") for service in services}
+    images = {name: facts for name in sorted(named) if _can_be_asked_for(name) and (facts := ctx.engine.image(name))}
     found = adoption.find(rendered, ctx.project.directory, images, ctx.compose.config(ctx.project, filled_in=False))
     ctx.memory.put("result", found)
     return f"{len(found['services'])} services"
+
+
+def _can_be_asked_for(image: str) -> bool:
+    """The engine takes a name into an address of its API; what is no reference could name another one."""
+    try:
+        parse_reference(image)
+    except Refused:
+        return False
+    return True
 
 
 def see_what_runs(ctx: JobContext) -> str:

@@ -92,3 +92,23 @@ def test_a_password_in_a_healthcheck_is_not_kept() -> None:
     assert run_steps(adopt.INSPECT_STEPS, context, Told()) is Outcome.SUCCEEDED
     assert "hunter22" not in str(memory.kept)
     assert memory.get("result")["services"][0]["healthcheck"]["test"] == ["CMD-SHELL", "redis-cli -a ${PASSWORD}"]
+
+
+def inspected(services: dict[str, dict[str, str]]) -> tuple[Outcome, World, Told]:
+    world, told = World(), Told()
+    world.rendered = {"name": "chatbot", "services": services}
+    return run_steps(adopt.INSPECT_STEPS, job_context(world, FakeRecords(world), kind="inspect"), told), world, told
+
+
+def test_the_engine_is_not_asked_for_what_is_no_reference() -> None:
+    hostile = {"a": {"image": "../containers/json?x"}, "b": {"image": "--privileged"}, "c": {"image": "x/y\u202e:1"}}
+    outcome, world, _told = inspected(hostile)
+    assert outcome is Outcome.SUCCEEDED
+    assert world.calls["engine.image"] == 0
+
+
+def test_a_project_of_more_services_than_can_be_shown_is_refused() -> None:
+    outcome, world, told = inspected({f"s{number}": {"image": f"x/y{number}:1"} for number in range(101)})
+    assert outcome is not Outcome.SUCCEEDED
+    assert "at most 100 are read" in told.words
+    assert world.calls["engine.image"] == 0

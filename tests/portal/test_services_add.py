@@ -223,6 +223,16 @@ def test_the_same_service_is_not_added_twice(reading: Job, operator: User) -> No
     assert Service.objects.count() == 1
 
 
+def test_the_same_containers_are_not_managed_twice_through_a_link_to_their_folder(reading: Job, operator: User) -> None:
+    choose(operator, reading)
+    asked = reading.asked | {"directory": "/srv/link"}
+    through_link = make.job(Kind.INSPECT, host=reading.host, asked_for=asked, result=reading.result | {"directory": "/srv/link"})
+    answer = choose(operator, through_link, name="other")
+    assert answer.status_code == 409
+    assert "Its containers are those of chatbot on prod-1 already" in text_of(answer)
+    assert Service.objects.count() == 1
+
+
 def test_an_old_reading_is_not_built_on(reading: Job, operator: User) -> None:
     Job.objects.update(ended_at=timezone.now() - timedelta(days=2))
     assert "more than a day ago" in text_of(choose(operator, reading))
