@@ -119,7 +119,7 @@ class RefusalMiddleware:
             response.content = render(request, "405.html").content
         return response
 
-    def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponse | None:
+    def process_view(self, request: HttpRequest, view: View, *_: Any) -> HttpResponse | None:
         if not hasattr(view, "permission") and not view.__module__.startswith(("django.contrib.auth", "django.views")):
             return self._refuse(request, NotAllowed("This address is not open to anybody."))
         return None
@@ -182,4 +182,3 @@ def bring_roles_into_force() -> None:
             app, _dot, codename = permission.partition(".")
             wanted |= Permission.objects.filter(content_type__app_label=app, codename=codename)
         group.permissions.set(wanted)
-
