@@ -21,6 +21,9 @@ from deploy_records.errors import Broken, Refused
 log = logging.getLogger(__name__)
 
 ENGINE_PATIENCE = 120.0
+UNDO_PATIENCE = 30.0
+"""How long failed undos of a job and the pauses after them may take in all, without the waiting for the engine."""
+UNDO_PAUSE = 2.0
 
 MakeContext = Callable[[Job, Progress, Claim], JobContext]
 
@@ -46,7 +49,8 @@ def _run(job: Job, held: Claim, progress: Progress, make_context: MakeContext) -
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, a job that cannot begin must not hold its service for ever
         return _could_not_begin(progress, error)
-    steps = patient(KINDS[job.kind].steps, lambda: wait_for_engine(context))
+    patience = Patience(context)
+    steps = patient(KINDS[job.kind].steps, patience.wait, patience.again)
     if held.recovered:
         return _recover(job, steps, context, progress)
     return _state(run_steps(steps, context, progress), context, progress)
@@ -124,6 +128,27 @@ def _end(held: Claim, progress: Progress, state: JobState) -> None:
         job = Job.objects.with_people().get(pk=held.job_id)
         changes: dict[str, Any] = {"state": [was, state.value], "error": job.error}
         audit.record(audit.WORKER, audit.Event(f"job.{state.value}", **audit.about(job), job=job.pk, changes=changes))
+
+
+class Patience:
+    """With undos: waits for the engine, and tries again for a while. One that shuts down answers still, and fails at its work."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._left = UNDO_PATIENCE
+        self._begun = 0.0
+
+    def wait(self) -> None:
+        wait_for_engine(self._context)
+        self._begun = self._context.now()
+
+    def again(self, error: Exception) -> bool:
+        self._left -= self._context.now() - self._begun + UNDO_PAUSE
+        if self._left < 0:
+            return False
+        self._context.say(f"failed, and is tried again: {error}")
+        self._context.pause(UNDO_PAUSE)
+        return True
 
 
 def wait_for_engine(context: JobContext) -> None:

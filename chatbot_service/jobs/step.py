@@ -82,13 +82,23 @@ def undo_steps(begun: Sequence[Step], context: Any, report: Report) -> Outcome:
     return outcome
 
 
-def patient(steps: Sequence[Step], wait: Callable[[], None]) -> tuple[Step, ...]:
-    """The same steps, whose undo first waits until it has a chance: an engine that restarts must not leave a job stuck."""
+def patient(steps: Sequence[Step], wait: Callable[[], None], again: Callable[[Exception], bool]) -> tuple[Step, ...]:
+    """The same steps, whose undo first waits until it has a chance, and is repeated after a failure if `again` says so.
+
+    An engine that restarts must not leave a job stuck.
+    """
 
     def patiently(undo: Act) -> Act:
         def act(context: Any) -> str | None:
-            wait()
-            return undo(context)
+            while True:
+                wait()
+                try:
+                    return undo(context)
+                except Fenced:
+                    raise
+                except Exception as error:
+                    if not again(error):
+                        raise
 
         return act
 

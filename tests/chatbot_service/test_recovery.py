@@ -11,6 +11,7 @@ from django.utils import timezone
 from chatbot_service import dispatch, runner
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.models import Job, JobState, Kind, StepState
+from deploy_records.errors import Broken
 from deploy_records.models import AuditEvent, LedgerState
 from tests.chatbot_service.fakes import NEVER_HEALTHY
 from tests.chatbot_service.test_runner import Stage, WorkerDied, upgrade
@@ -125,3 +126,23 @@ def test_the_trail_says_in_which_state_a_job_ended(stage: Stage) -> None:
     job = stage.run(upgrade(stage))
     event = AuditEvent.objects.get(action="job.failed", job=job.pk)
     assert event.changes["state"] == ["undoing", "failed"]
+
+
+def test_an_undo_that_fails_while_the_engine_shuts_down_is_repeated(stage: Stage) -> None:
+    stage.world.fail("compose.up", before=True)
+    stage.world.fail("files.write_pin", nth=2, error=Broken("the engine shuts down"), before=True)
+    job = stage.run(upgrade(stage))
+    assert job.state == JobState.FAILED
+    assert stage.world.running_digest() == stage.old.digest
+    assert "is tried again: the engine shuts down" in "".join(job.steps.values_list("output", flat=True))
+
+
+def test_an_undo_that_fails_for_good_ends_stuck_after_half_a_minute(stage: Stage) -> None:
+    stage.world.fail("compose.up", before=True)
+    for nth in range(2, 100):
+        stage.world.fail("files.write_pin", nth=nth, error=Broken("the disk is full"), before=True)
+    begun = stage.world.now
+    job = stage.run(upgrade(stage))
+    assert job.state == JobState.STUCK
+    assert "the disk is full" in job.error
+    assert stage.world.now - begun < 120

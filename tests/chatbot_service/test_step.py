@@ -114,6 +114,13 @@ def test_a_worker_that_lost_its_job_stops_at_once_and_undoes_nothing() -> None:
 
 def test_an_undo_waits_until_it_has_a_chance() -> None:
     world, waits = World(on=["a"]), []
-    undo_steps(patient([switch_on("a")], lambda: waits.append("waited")), world, world)
+    undo_steps(patient([switch_on("a")], lambda: waits.append("waited"), lambda _error: False), world, world)
     assert waits == ["waited"]
     assert world.on == []
+
+
+def test_an_undo_that_fails_is_repeated_as_long_as_there_is_patience() -> None:
+    world, waits, failures = World(on=["a"]), [], iter([True, True, False])
+    steps = patient([switch_on("a", undo_fails=True)], lambda: waits.append("waited"), lambda _error: next(failures))
+    assert undo_steps([*steps], world, world) is Outcome.STUCK
+    assert waits == ["waited"] * 3
