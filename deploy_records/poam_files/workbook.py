@@ -37,7 +37,10 @@ class Header:
     impact_level: str = ""
 
 
-def write_workbook(entries: Iterable[Entry], at: datetime, header: Header | None = None) -> bytes:
+NO_HEADER = Header()
+
+
+def write_workbook(entries: Iterable[Entry], at: datetime, header: Header = NO_HEADER) -> bytes:
     """Drafts are left out: they are nobody's word yet."""
     told = [entry for entry in entries if entry.status != "draft"]
     target = io.BytesIO()
@@ -51,7 +54,7 @@ def write_workbook(entries: Iterable[Entry], at: datetime, header: Header | None
         }
         for name, closed in (("Open", False), ("Closed", True)):
             sheet = book.add_worksheet(name)
-            _head(sheet, header or Header(), at, formats)
+            _head(sheet, header, at, formats)
             for row, entry in enumerate((one for one in told if (one.status in _CLOSED) == closed), start=HEADER_ROW + 1):
                 for column, value in enumerate(_row(entry, at)):
                     _write(sheet, row, column, value, formats)
