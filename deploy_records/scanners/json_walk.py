@@ -1,0 +1,298 @@
+"""JSON of any size, read value by value.
+
+What fits into `SMALL` characters comes as plain Python values. What does not is a `Big`: a place in the file whose
+elements or members can be walked, again value by value. So a list of 50,000 findings takes the memory of one, and
+nobody pays for what they do not look at. Twice the same key, NaN, and numbers beyond all measure are refused.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from deploy_records.errors import Invalid
+from deploy_records.rules.digest import shown
+from deploy_records.scanners.brackets import Outline
+from deploy_records.scanners.reading import Source
+
+SMALL = 256 * 1024
+MOST_MEMBERS = 200_000
+MOST_HELD, MOST_KEYS_HELD = 8 * 1024 * 1024, 10_000
+
+_ENOUGH = SMALL // 4
+_MOST_DIGITS = 20
+_SPACE = re.compile(r"[ \t\n\r]*")
+_TEXT = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_TOKEN = re.compile(rf'({_TEXT})([ \t\n\r]*:)?|[{{}}\[\],]|[^\s,:\[\]{{}}"]+', re.DOTALL)
+_REST_OF_TEXT = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+_EXPECTED = {
+    "Expecting value": "expected a value",
+    "Expecting property name enclosed in double quotes": "expected a key in double quotes",
+    "Expecting ':' delimiter": "expected a colon after the key",
+    "Expecting ',' delimiter": "expected a comma or a closing bracket",
+    "Unterminated string starting at": "a text begins here that does not end. Expected its closing quote",
+    "Invalid control character at": "a control character stands in a text. Expected its escape, such as \\n",
+    "Invalid \\escape": "expected an escape that JSON knows after the backslash",
+    "Invalid \\uXXXX escape": "expected four hex digits after \\u",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Big:
+    """A value that is too large to be held. `opening` is [ or { or, for a text, a quote."""
+
+    outline: Outline
+    offset: int
+    end: int
+    opening: str
+
+    def elements(self) -> Iterator[Any]:
+        """The values of a list."""
+        window = _Window(self.outline, self.offset)
+        if window.opens_empty("]"):
+            return
+        while True:
+            yield window.value()
+            if window.closes("]"):
+                return
+
+    def members(self) -> Iterator[tuple[str, Any]]:
+        """The keys and values of an object."""
+        return self._members(_Window(self.outline, self.offset))
+
+    def held(self) -> dict[str, Any]:
+        """An object as a whole; what is large in it stays in the file. Refused if all that is small is too much."""
+        window, held = _Window(self.outline, self.offset), dict[str, Any]()
+        for key, value in self._members(window):
+            held[key] = value
+            if window.count > MOST_HELD or len(held) > MOST_KEYS_HELD:
+                raise window.wrong(
+                    f"this object is too large to be held. Expected at most {MOST_HELD // 1024**2} MiB and "
+                    f"{MOST_KEYS_HELD:,} keys."
+                )
+        return held
+
+    def _members(self, window: "_Window") -> Iterator[tuple[str, Any]]:
+        seen = set[str]()
+        if window.opens_empty("}"):
+            return
+        while True:
+            key = window.key()
+            if key in seen:
+                raise window.wrong(f"the key {shown(key)} stands twice in one object. Expected it once.")
+            seen.add(key)
+            if len(seen) > MOST_MEMBERS:
+                raise window.wrong(f"this object has more than {MOST_MEMBERS:,} keys. Expected at most that.")
+            yield key, window.value()
+            if window.closes("}"):
+                return
+
+
+def root(source: Source) -> Any:
+    """The value that the whole file is, checked for depth, completeness and encoding first."""
+    _check_encoding(source)
+    begin, opening = _first_character(source)
+    if opening not in {"{", "["}:
+        raise source.wrong(begin, "expected { or [, with which a report begins.")
+    outline = Outline.of(source, begin)
+    end = outline.end_of(begin)
+    after = _Window(outline, end)
+    if after.peek():
+        raise after.wrong("something follows after the end of the report. Expected nothing.")
+    return Big(outline, begin, end, opening) if end - begin > SMALL else _Window(outline, begin).value()
+
+
+def _first_character(source: Source) -> tuple[int, str]:
+    for at, piece in source.pieces(source.begin):
+        rest = piece.lstrip(b" \t\n\r")
+        if rest:
+            return at + len(piece) - len(rest), chr(rest[0])
+    return source.size, ""
+
+
+def _check_encoding(source: Source) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for at, piece in source.pieces(source.begin):
+        held = len(decoder.getstate()[0])
+        try:
+            decoder.decode(piece, final=at + len(piece) >= source.size)
+        except UnicodeDecodeError as error:
+            raise source.wrong(at - held + error.start, "a byte is not UTF-8. Expected UTF-8 throughout.") from error
+
+
+class _OddError(Exception):
+    """Something that JSON's grammar, or Python's reader of it, lets pass and we do not."""
+
+    def __init__(self, token: str, sentence: str, *, key: bool = False) -> None:
+        super().__init__(sentence)
+        self.token, self.sentence, self.key = token, sentence, key
+
+
+def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen = set[str]()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _OddError(twice, f"the key {shown(twice)} stands twice in one object. Expected it once.", key=True)
+    return made
+
+
+def _as_whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise _OddError(text, f"a number has {len(text):,} digits. Expected at most {_MOST_DIGITS}.")
+    return int(text)
+
+
+def _as_number(text: str) -> float:
+    number = float(text)
+    if number in {float("inf"), float("-inf")}:
+        raise _OddError(text, f"the number {shown(text)} is too large. Expected one that a computer can hold.")
+    return number
+
+
+def _as_constant(text: str) -> NoReturn:
+    raise _OddError(text, f"{text} is not a number in JSON. Expected a number or null.")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_as_object, parse_int=_as_whole, parse_float=_as_number, parse_constant=_as_constant
+)
+
+
+class _Window:
+    """A stretch of the file as text, and a place in it. Moves forward only."""
+
+    def __init__(self, outline: Outline, offset: int) -> None:
+        self._outline, self._source = outline, outline.source
+        self._passed = 0
+        self._go_to(offset)
+
+    @property
+    def count(self) -> int:
+        """How many characters were read here, without those of values that are large."""
+        return self._passed + self._pos
+
+    def _go_to(self, offset: int) -> None:
+        self._offset, self._next = offset, offset
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._text, self._pos, self._ended = "", 0, False
+
+    def place(self) -> int:
+        return self._offset + len(self._text[: self._pos].encode())
+
+    def wrong(self, sentence: str) -> Invalid:
+        return self._source.wrong(self.place(), sentence)
+
+    def peek(self) -> str:
+        """The next character that is no space, or nothing at the end."""
+        while True:
+            match = _SPACE.match(self._text, self._pos)
+            self._pos = match.end() if match else self._pos
+            if self._pos < len(self._text) or not self._more():
+                return self._text[self._pos : self._pos + 1]
+
+    def opens_empty(self, closing: str) -> bool:
+        """Steps into a container; whether it is empty."""
+        self.peek()
+        self._pos += 1
+        return self.peek() == closing
+
+    def closes(self, closing: str) -> bool:
+        """Steps over what stands after a value; whether that was the end of the container."""
+        found = self.peek()
+        if found not in {",", closing} or not found:
+            raise self.wrong(f"expected a comma or {closing}.")
+        self._pos += 1
+        return found == closing
+
+    def key(self) -> str:
+        if self.peek() != '"':
+            raise self.wrong("expected a key in double quotes.")
+        key = self.value()
+        if not isinstance(key, str) or self.peek() != ":":
+            raise self.wrong("expected a key of bearable length and a colon after it.")
+        self._pos += 1
+        return key
+
+    def value(self) -> Any:
+        opening = self.peek()
+        if len(self._text) - self._pos < _ENOUGH:
+            self._more()
+        try:
+            return self._decoded()
+        except json.JSONDecodeError as error:
+            problem = error
+        while len(self._text) - self._pos < SMALL and self._more():
+            try:
+                return self._decoded()
+            except json.JSONDecodeError as error:
+                problem = error
+        return self._big(opening, problem)
+
+    def _decoded(self) -> Any:
+        try:
+            value, self._pos = _DECODER.raw_decode(self._text, self._pos)
+        except _OddError as error:
+            self._pos = _place_of(error, self._text, self._pos)
+            raise self.wrong(error.sentence) from None
+        return value
+
+    def _big(self, opening: str, problem: json.JSONDecodeError) -> Big:
+        begin = self.place()
+        if opening == '"' and not self._ended:
+            passed = self.count
+            end = self._step_over_text()
+            self._passed = passed - self._pos
+            return Big(self._outline, begin, end, opening)
+        end = self._outline.end_of(begin) if opening in {"[", "{"} else begin
+        if end - begin <= SMALL:
+            self._pos = problem.pos
+            raise self.wrong(f"{_EXPECTED.get(problem.msg, 'expected JSON')}.") from problem
+        self._passed += self._pos
+        self._go_to(end)
+        return Big(self._outline, begin, end, opening)
+
+    def _step_over_text(self) -> int:
+        self._pos += 1
+        while True:
+            match = _REST_OF_TEXT.match(self._text, self._pos)
+            self._pos = match.end() if match else self._pos
+            if self._text[self._pos : self._pos + 1] == '"':
+                self._pos += 1
+                return self.place()
+            if not self._more():
+                raise self.wrong("the file ends in the middle of a text. Expected its closing quote.")
+
+    def _more(self) -> bool:
+        """Reads on, and lets go of what lies behind."""
+        piece = self._source.read_at(self._next, SMALL)
+        if not piece:
+            self._ended = True
+            return False
+        self._offset += len(self._text[: self._pos].encode())
+        self._passed += self._pos
+        self._next += len(piece)
+        self._text = self._text[self._pos :] + self._decoder.decode(piece)
+        self._pos = 0
+        return True
+
+
+def _place_of(odd: _OddError, text: str, pos: int) -> int:
+    """Where the token that was refused stands: the second time in its object, if it is a key."""
+    keys: list[set[str]] = []
+    for token in _TOKEN.finditer(text, pos):
+        word = token.group()
+        if word == "{":
+            keys.append(set())
+        elif word == "}" and keys:
+            keys.pop()
+        elif odd.key and token.group(2) and keys:
+            key = json.loads(token.group(1), strict=False)
+            if key == odd.token and key in keys[-1]:
+                return token.start()
+            keys[-1].add(key)
+        elif not odd.key and word == odd.token:
+            return token.start()
+    return pos
