@@ -1,0 +1,54 @@
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy_records.errors import Invalid
+from deploy_records.rules.component import checked_component, fits
+
+
+@pytest.mark.parametrize(("text", "kept"), [
+    ("pkg:PyPI/Starlette@0.49.0", "pkg:pypi/starlette@0.49.0"),
+    (" pkg:npm/%40acme/ui@1 ", "pkg:npm/%40acme/ui@1"),
+    ("ghcr.io/acme/*", "ghcr.io/acme/*"),
+])  # fmt: skip
+def test_a_component_comes_back_in_its_plain_form(text: str, kept: str) -> None:
+    assert checked_component(text) == kept
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ("", "No component is named"),
+    ("   ", "No component is named"),
+    ("pkg:pypi", "not a package URL"),
+    ("pkg:pypi/a@1.*", "has a \\*"),
+    ("*", "fits almost every image"),
+    ("*/*:*", "fits almost every image"),
+    ("ghcr.io/acme bot", "a space"),
+    ("ghcr.io/acme\u202e", "RIGHT-TO-LEFT"),
+    ("a" * 501, "501 characters"),
+])  # fmt: skip
+def test_what_is_none_is_refused_with_its_reason(text: str, why: str) -> None:
+    with pytest.raises(Invalid, match=why):
+        checked_component(text)
+
+
+@given(st.text(alphabet="ab*", max_size=8), st.text(alphabet="ab", max_size=10))
+def test_a_star_stands_for_any_characters(pattern: str, name: str) -> None:
+    assert fits(pattern, name) is bool(re.fullmatch(pattern.replace("*", ".*"), name))
+
+
+@given(st.text())
+def test_any_text_is_kept_or_refused(text: str) -> None:
+    try:
+        kept = checked_component(text)
+    except Invalid:
+        return
+    assert checked_component(kept) == kept
+
+
+def test_a_hostile_pattern_takes_no_time() -> None:
+    begun = time.monotonic()
+    assert not fits("*a" * 200 + "b", "a" * 5000)
+    assert time.monotonic() - begun < 1
