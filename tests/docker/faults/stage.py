@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -29,11 +30,11 @@ from chatbot_service.building import Builder
 from chatbot_service.dispatch import Request
 from chatbot_service.jobs.pin import pinned_reference, with_pin
 from chatbot_service.models import Host, Job, Service
-from chatbot_service.runner import run_job
 from chatbot_service.wiring import ask_registry, compose_of, project_of
 from deploy_records import deployments, ledger
 from deploy_records.models import ImageDigest
 from tests import factories
+from tests.docker.faults import workers
 from tests.docker.faults.own_database import OwnDatabase
 from tests.docker.registries import LocalRegistry, free_port
 
@@ -71,6 +72,7 @@ class Stage:
     _local: dict[str, str] = field(default_factory=dict)
     _stands: list["Stand"] = field(default_factory=list)
     _free: SimpleQueue["Stand"] = field(default_factory=SimpleQueue)
+    _building: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def operator(self) -> User:
@@ -94,13 +96,14 @@ class Stage:
         `image`: a folder of tests/docker/images; else the top-level Dockerfile with that fault.
         """
         where = f"{self.registry.address}/{repository}"
-        if (where, name) not in self._known:
-            local = self._made_here(name, fault, image, platform)
-            digest = self.registry.push(local, where.partition("/")[2], name)
-            found = Build(name, where, digest, self.engine.images.get(local).id or "")
-            self._approve(found)
-            self._known[where, name] = found
-        return self._known[where, name]
+        with self._building:
+            if (where, name) not in self._known:
+                local = self._made_here(name, fault, image, platform)
+                digest = self.registry.push(local, repository, name)
+                found = Build(name, where, digest, self.engine.images.get(local).id or "")
+                self._approve(found)
+                self._known[where, name] = found
+            return self._known[where, name]
 
     def _made_here(self, name: str, fault: str, image: str, platform: str) -> str:
         if name not in self._local:
@@ -141,6 +144,15 @@ class Stage:
             stand = self.stand(self.build("good-1"), self.build("good-2"))
         yield stand
         self._free.put(stand)
+
+    @contextmanager
+    def for_one(self, **fields: Any) -> Iterator["Stand"]:
+        """One on which good-1 runs, and good-2 did, for a single case that may spoil it; gone afterwards."""
+        stand = self.stand(self.build("good-1"), self.build("good-2"), **fields)
+        try:
+            yield stand
+        finally:
+            stand.clear()
 
     def clear(self) -> None:
         for stand in self._stands:
@@ -237,6 +249,12 @@ class Stand:
 
     # By hand, as an operator would without the portal
 
+    def edit(self, was: str, becomes: str) -> None:
+        """The base compose file. What runs is not touched."""
+        file = self.folder / COMPOSE_FILES[0]
+        assert was in file.read_text()
+        file.write_text(file.read_text().replace(was, becomes))
+
     def pull(self, build: Build) -> None:
         self.cli("pull", "--quiet", f"{build.repository}@{build.digest}")
 
@@ -255,8 +273,8 @@ class Stand:
     # Jobs
 
     def run(self, job: Job) -> Job:
-        """In this process, to its end."""
-        run_job(job.pk)
+        """By a worker, to its end."""
+        assert workers.worker(job.pk).ends_with(120) == 0
         job.refresh_from_db()
         return job
 

@@ -41,7 +41,7 @@ def test_with_the_registry_down_a_rollback_to_a_local_image_succeeds(stage: Stag
         is_whole(stand, job, on=other)
 
 
-def _ask(service: int, digest: str, go: float, answers: "workers.mp.queues.SimpleQueue[str]") -> None:
+def _ask(service: int, digest: str, go: float, answers: workers.Answers) -> None:
     """In a process of its own: asks for the upgrade at the given moment."""
     from django.contrib.auth.models import User  # noqa: PLC0415 - in the other process Django is set up by then
 
@@ -59,7 +59,7 @@ def test_of_eight_people_who_upgrade_one_service_at_the_same_instant_one_gets_it
 ) -> None:
     with stage.borrowed() as stand:
         runs, other = stand.pair()
-        answers = workers.mp.get_context("forkserver").SimpleQueue()
+        answers = workers.answers()
         go = time.time() + 1.5
         asking = [workers.process(_ask, stand.service.pk, other.digest, go, answers) for _ in range(8)]
         for one in asking:

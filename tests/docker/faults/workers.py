@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 from unittest import mock
@@ -29,6 +30,7 @@ from chatbot_service.models import Job
 from chatbot_service.runner import run_job
 from deploy_records.errors import Broken
 
+Answers = SimpleQueue[str]
 _SERVER = mp.get_context("forkserver")
 
 
@@ -92,6 +94,11 @@ def process(deed: Callable[..., None], *given: Any) -> Worker:
     started = _SERVER.Process(target=deed, args=given, daemon=True)
     started.start()
     return Worker(started)
+
+
+def answers() -> Answers:
+    """By which processes may tell how they ended."""
+    return _SERVER.SimpleQueue()
 
 
 def _work(job_id: int, rig: Rig) -> None:
