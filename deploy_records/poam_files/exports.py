@@ -1,7 +1,7 @@
 """Every form in which exceptions can be written, by name. Pure."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from deploy_records.errors import Invalid
@@ -23,7 +23,7 @@ class Wanted:
     entries: Sequence[Entry]
     at: datetime
     place: Place = NOWHERE
-    limits: Limits = DEFAULT_LIMITS
+    limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
     header: Header = NO_HEADER
 
 

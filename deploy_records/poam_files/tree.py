@@ -71,7 +71,7 @@ def parse(data: bytes) -> tuple[Node | None, list[Problem]]:
         return None, [Problem(0, "", refusal)]
     builder = _Builder()
     try:
-        return builder.build(text), builder.problems
+        return builder.build(text) or builder.nothing(), builder.problems
     except _TooDeep:
         return None, builder.problems
     except yaml.MarkedYAMLError as error:
@@ -83,13 +83,13 @@ def parse(data: bytes) -> tuple[Node | None, list[Problem]]:
 
 def _decoded(data: bytes) -> tuple[str, str]:
     if len(data) > MOST_BYTES:
-        return "", f"It has {len(data):,} bytes; a file of exceptions has at most {MOST_BYTES:,}."
+        return "", f"It is longer than {MOST_BYTES:,} bytes, which no file of exceptions is."
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return "", f"It is not UTF-8: the first wrong byte is in line {line}. Save it as UTF-8."
-    return (text, "") if text.strip() else ("", "It is empty. A file without exceptions says: exceptions: [].")
+    return text, ""
 
 
 def _of_yaml(error: yaml.MarkedYAMLError) -> Problem:
@@ -113,6 +113,9 @@ class _Builder:
                     break
                 tree = self.node(next(events), events, 1)
         return tree
+
+    def nothing(self) -> None:
+        self.problems.append(Problem(0, "", "It is empty. A file without exceptions says version: 1 and exceptions: []."))
 
     def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         line = _line(event)
