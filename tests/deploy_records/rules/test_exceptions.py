@@ -203,7 +203,9 @@ moments = st.integers(-3_000_000, 3_000_000).map(lambda seconds: NOW + timedelta
 grants = st.builds(Grant, moments, moments)
 severities = st.sampled_from(list(Severity))
 findings = st.builds(Found, st.lists(ids, max_size=3).map(tuple), severities, purls)
-places = st.builds(Place, st.sampled_from(["", "a/b", "ghcr.io/acme/bot"]), st.just(frozenset({DIGEST})), st.sampled_from(["", "s"]))
+places = st.builds(
+    Place, st.sampled_from(["", "a/b", "ghcr.io/acme/bot"]), st.just(frozenset({DIGEST})), st.sampled_from(["", "s"])
+)
 made = st.builds(
     Excuse, st.sampled_from(["POAM-1", "POAM-2"]), st.lists(ids, max_size=2).map(tuple), purls | patterns,
     st.sampled_from([Severity.CRITICAL, Severity.HIGH, Severity.LOW]), st.lists(grants, max_size=2).map(tuple),
@@ -218,7 +220,9 @@ def test_judging_all_says_what_judging_one_by_one_says(found: Found, ones: list[
 
 
 @given(found=findings, one=made, place=places, at=moments)
-def test_whatever_is_excused_is_named_covered_not_worse_and_in_time(found: Found, one: Excuse, place: Place, at: datetime) -> None:
+def test_whatever_is_excused_is_named_covered_not_worse_and_in_time(
+    found: Found, one: Excuse, place: Place, at: datetime
+) -> None:
     if excuses(one, found, place, at):
         assert {name.casefold() for name in found.names} & {name.casefold() for name in one.vulnerabilities}
         assert one.component
