@@ -71,7 +71,7 @@ def parse(data: bytes) -> tuple[Node | None, list[Problem]]:
         return None, [Problem(0, "", refusal)]
     builder = _Builder()
     try:
-        return builder.build(text) or builder.nothing(), builder.problems
+        return builder.build(text), builder.problems
     except _TooDeep:
         return None, builder.problems
     except yaml.MarkedYAMLError as error:
@@ -112,10 +112,9 @@ class _Builder:
                     self.note(_line(event), "A second document begins here. Only one belongs into the file.")
                     break
                 tree = self.node(next(events), events, 1)
+        if tree is None:
+            self.note(0, "It is empty. A file without exceptions says version: 1 and exceptions: [].")
         return tree
-
-    def nothing(self) -> None:
-        self.problems.append(Problem(0, "", "It is empty. A file without exceptions says version: 1 and exceptions: []."))
 
     def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         line = _line(event)

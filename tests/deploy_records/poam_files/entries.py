@@ -44,7 +44,8 @@ terms = st.builds(
     st.sampled_from(SEVERITIES), texts.map(lambda text: text.replace("\n", " ").strip() or "olga"),
     st.integers(0, 9_000_000).map(lambda number: NOW + timedelta(seconds=number)),
     texts.map(lambda text: text or "Because."), texts, texts, texts,
-    st.sampled_from(["", "ghcr.io/acme/bot"]), st.sampled_from(["", "sha256:" + "a" * 64]), st.sampled_from(["", "012", "chatbot"]),
+    st.sampled_from(["", "ghcr.io/acme/bot"]), st.sampled_from(["", "sha256:" + "a" * 64]),
+    st.sampled_from(["", "012", "chatbot"]),
     st.lists(milestones, max_size=2).map(tuple),
 ).map(checked_terms)  # fmt: skip
 statuses = st.sampled_from(STATUSES)
@@ -57,8 +58,9 @@ def lists_of_entries(draw: st.DrawFn) -> list[Entry]:
     for number in draw(st.lists(st.integers(1, 500), max_size=4, unique=True)):
         status = draw(statuses)
         created = draw(seconds)
-        approved = (created, draw(texts).replace("\n", " ").strip() or "sara") if status == "approved" else (None, "")
+        by = draw(texts).replace("\n", " ").strip() or "sara"
+        since, by = (created, by) if status == "approved" else (None, "")
         entry_id = draw(st.sampled_from([f"POAM-{number:04}", f"EXC.{number}"]))
         comments = tuple(draw(st.lists(texts.filter(bool), max_size=2)))
-        made.append(Entry(entry_id, draw(terms), status, created, *approved, comments=comments))
+        made.append(Entry(entry_id, draw(terms), status, created, since, by, comments=comments))
     return made

@@ -7,7 +7,7 @@ import uuid
 import zipfile
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -150,10 +150,10 @@ def cells(data: bytes, sheet: int) -> dict[str, tuple[str, str]]:
     """Type and value of each cell, by its name."""
     space = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
     with zipfile.ZipFile(io.BytesIO(data)) as file:
-        strings = ElementTree.fromstring(file.read("xl/sharedStrings.xml")).findall("m:si", space)  # noqa: S314 - our own
+        strings = ET.fromstring(file.read("xl/sharedStrings.xml")).findall("m:si", space)  # noqa: S314 - our own
         texts = ["".join(part.text or "" for part in one.iter() if part.tag.endswith("}t")) for one in strings]
         found = {}
-        for cell in ElementTree.fromstring(file.read(f"xl/worksheets/sheet{sheet}.xml")).iter(f"{{{space['m']}}}c"):  # noqa: S314
+        for cell in ET.fromstring(file.read(f"xl/worksheets/sheet{sheet}.xml")).iter(f"{{{space['m']}}}c"):  # noqa: S314
             value, formula = cell.find("m:v", space), cell.find("m:f", space)
             kind = "formula" if formula is not None else cell.get("t", "n")
             raw = value.text or "" if value is not None else ""
