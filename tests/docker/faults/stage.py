@@ -360,6 +360,8 @@ class Stand:
                     one.remove(force=True)
                 for network in self.engine.networks.list(filters={"label": f"{_PROJECT}={kind}"}):
                     network.remove()
+        if self.engine is not self.stage.engine:
+            self.engine.close()
 
     def _rehearsal_projects(self) -> list[str]:
         return [f"kg-rehearsal-{self.name}-{number}" for number in self._job_numbers()]

@@ -1,23 +1,25 @@
 """The engine goes away and comes back in the middle of a job: the job ends, the service is healthy, nothing is left over."""
 
+import gc
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from chatbot_service import dispatch
-from chatbot_service.host_ports import is_taken
 from chatbot_service.models import Host, Job, JobState, Kind
 from tests.docker.engines import OwnEngine
 from tests.docker.faults import workers
 from tests.docker.faults.stage import Stage, Stand, is_whole
+from tests.docker.faults.workers import Rig
 from tests.docker.registries import LocalRegistry
 
 WITHIN = 90.0
-HOW = {"killed": OwnEngine.kill, "stopped": OwnEngine.stop}
+IMPATIENT = Rig(patience=8.0)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,9 @@ def stand(stage: Stage, host: Host) -> Iterator[Stand]:
     made = stage.stand(stage.build("good-1"), stage.build("good-2"), host=host, rehearsal="off")
     yield made
     made.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # docker-py leaves its socket open when an engine goes away
+        gc.collect()
 
 
 @contextmanager
@@ -77,12 +82,11 @@ def ends_whole(stand: Stand, job: Job, engine: OwnEngine) -> None:
 
 
 def put_right_after_the_engines_own_fault(stand: Stand, job: Job, engine: OwnEngine) -> None:
-    """Killed while it starts a container, an engine may count the port as held for ever, until it is started anew.
+    """Killed while it starts a container, Docker 20.10 counts the port as held until it is started once more.
 
-    Nobody can start the service until then; the job says why, and afterwards a start is all it takes.
+    Nobody can start the service before that; the job says why, and afterwards a start is all it takes.
     """
     assert f"port 127.0.0.1:{stand.port} of the host is taken by another container" in job.error
-    assert not is_taken(f"127.0.0.1:{stand.port}/tcp")
     engine.restart()
     started = stand.run(dispatch.lifecycle(Kind.START, stand.service, stand.request))
     assert started.state == JobState.SUCCEEDED, started.error
@@ -112,13 +116,19 @@ def test_restarted_during_a_pull_the_job_ends_and_can_be_asked_for_again(stage: 
     assert back.state == JobState.SUCCEEDED, back.error
 
 
-@pytest.mark.parametrize("how", HOW)
-def test_restarted_during_the_switch_the_job_ends(engine: OwnEngine, stand: Stand, how: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "after"),
+    [(OwnEngine.kill, 0.0), (OwnEngine.kill, 0.4), (OwnEngine.stop, 0.0), (OwnEngine.stop, 0.4)],
+    ids=["killed at its beginning", "killed in its middle", "stopped at its beginning", "stopped in its middle"],
+)
+def test_restarted_during_the_switch_the_job_ends(
+    engine: OwnEngine, stand: Stand, end: Callable[[OwnEngine], None], after: float
+) -> None:
     job = stand.upgrade(stand.pair()[1])
-    worker = workers.worker(job.pk)
+    worker = workers.worker(job.pk, IMPATIENT)
     until(in_step(job, "switch"), "the switch never began")
-    time.sleep(0.4)
-    HOW[how](engine)
+    time.sleep(after)
+    end(engine)
     engine.start()
     assert worker.ends_with(WITHIN) == 0
     ends_whole(stand, job, engine)
@@ -132,7 +142,7 @@ def test_engine_and_worker_die_together_as_in_a_power_cut(engine: OwnEngine, sta
     engine.kill()
     worker.send(signal.SIGKILL)
     worker.ends_with(WITHIN)
-    back = workers.comes_back(job.pk)
+    back = workers.comes_back(job.pk, IMPATIENT)
     time.sleep(1.5)
     engine.start()
     assert back.ends_with(WITHIN) == 0

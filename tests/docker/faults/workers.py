@@ -23,11 +23,11 @@ if os.environ.get("KG_STAGE_WORKER"):  # in the server only: pytest has set up D
 
 from django.conf import settings
 
+from chatbot_service import runner
 from chatbot_service.claims import lapsed_jobs
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.jobs.step import Act, Step
 from chatbot_service.models import Job
-from chatbot_service.runner import run_job
 from deploy_records.errors import Broken
 
 Answers = SimpleQueue[str]
@@ -46,6 +46,8 @@ class Rig:
     """A step that fails by itself."""
     lease: int = 0
     """Seconds; 0: as set."""
+    patience: float = 0.0
+    """Seconds for which failed undos are tried again; 0: as set."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,11 @@ def answers() -> Answers:
 def _work(job_id: int, rig: Rig) -> None:
     if rig.lease:
         settings.JOB_LEASE_SECONDS = rig.lease
+    if rig.patience:
+        runner.UNDO_PATIENCE = rig.patience
     kind = Job.objects.get(pk=job_id).kind
     KINDS[kind] = replace(KINDS[kind], steps=tuple(_rigged(step, rig) for step in KINDS[kind].steps))
-    run_job(job_id)
+    runner.run_job(job_id)
 
 
 def _sweep(job_id: int, rig: Rig) -> None:
