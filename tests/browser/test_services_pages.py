@@ -127,6 +127,7 @@ def test_a_second_deed_while_a_job_holds_the_service_is_told_who_holds_it(open_p
     service = a_service()
     page = open_page(f"/services/{service.pk}/")
     page.get_by_role("link", name="Restart", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Restart")).to_be_visible()  # asked for before it is held
     held = make.job(Kind.STOP, service, JobState.RUNNING, by=make.person("Operator", name="otto"), failed="stop")
     page.get_by_role("dialog").get_by_role("button", name="Restart").click()
     expect(page.get_by_role("alert")).to_contain_text(f"Stop {held.pk} by otto holds personal_chatbot on prod-1 since")
