@@ -19,9 +19,9 @@ _GONE_WITHIN = 5.0
 class OwnEngine:
     """Own data, state, socket, containerd namespace, bridge and addresses; no firewall rules.
 
-    The bridge is made here: told to have none, dockerd would remove docker0 from under the machine's engine; and with
-    firewall rules it would flush those of the machine's engine. So its containers reach each other and this machine,
-    ports are published by the user-land proxy, and nothing leads outside.
+    It must leave the machine's engine alone. Told to have no bridge, or to take addresses from a pool of its own, dockerd
+    removes docker0 (moby: removeDefaultBridgeInterface), so the bridge is made here; firewall rules it would flush. So its
+    containers reach each other and this machine, ports are published by the user-land proxy, and nothing leads outside.
     The folder's path is short, as it holds sockets.
     """
 
@@ -110,8 +110,11 @@ class OwnEngine:
             _ip("link", "set", self._bridge, "up")
 
     def _interfaces(self) -> list[str]:
-        """Its bridge, and those of networks that a killed engine could not remove."""
-        return [name for name, address in _addresses() if address.startswith(f"10.{self._octet}.")]
+        """Its bridge, and those of networks that a killed engine could not remove: its store knows their IDs."""
+        store = self.folder / "data/network/files/local-kv.db"
+        known = store.read_bytes() if store.exists() else b""
+        names = [interface.name for interface in Path("/sys/class/net").iterdir()]
+        return [name for name in names if name == self._bridge or (name.startswith("br-") and name[3:].encode() in known)]
 
     def _argv(self) -> list[str]:
         name = self.folder.name.replace("_", "-").strip("-")
@@ -124,7 +127,6 @@ class OwnEngine:
             f"--containerd-namespace={name}",
             f"--containerd-plugins-namespace={name}-plugins",
             f"--bridge={self._bridge}",
-            f"--default-address-pool=base=10.{self._octet}.128.0/17,size=24",
             "--iptables=false",
             *self._options,
         ]

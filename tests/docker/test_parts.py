@@ -33,7 +33,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def loaded(base_image: str, engine_url: str) -> Iterator[OwnEngine]:
     """One engine with the base image in it for all tests here: copying the image takes longest."""
-    engine = OwnEngine("--live-restore")
+    engine = OwnEngine()
     engine.start()
     engine.load_from(base_image, engine_url)
     yield engine
@@ -91,9 +91,15 @@ def test_an_own_engine_publishes_ports_of_a_compose_network(loaded: OwnEngine, b
         assert answer.status == 200
 
 
-def test_a_killed_engine_can_be_started_again(loaded: OwnEngine, base_image: str) -> None:
-    container = loaded.docker("run", "--detach", "--network", "none", base_image, "sleep", "300")
+def test_a_killed_engine_can_be_started_again_and_leaves_the_machines_alone(loaded: OwnEngine, base_image: str) -> None:
+    bridge = Path("/sys/class/net/docker0")
+    there_before = bridge.exists()
+    container = loaded.docker("run", "--detach", "--restart", "always", base_image, "sleep", "300")
     loaded.kill()
     assert loaded.docker("ps", check=False) == ""
     loaded.start()
-    assert loaded.docker("inspect", "--format", "{{.State.Running}}", container) == "true"
+    for _ in range(100):
+        if loaded.docker("inspect", "--format", "{{.State.Running}}", container) == "true":
+            break
+    assert loaded.docker("exec", container, "echo", "hello") == "hello"
+    assert bridge.exists() == there_before
