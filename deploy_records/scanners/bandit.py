@@ -1,7 +1,7 @@
 """Bandit's JSON."""
 
 from deploy_records.scanners import identity, severity
-from deploy_records.scanners.fields import Node
+from deploy_records.scanners.fields import Node, line
 from deploy_records.scanners.report import Finding, FindingKind, Lazily, Report, ReportKind
 
 NAME = "bandit"
@@ -33,15 +33,15 @@ def read(root: Node) -> Report:
 
 def _target(files: list[str]) -> str:
     if len(files) == 1:
-        return files[0][:1000]
+        return line(files[0], 1000)
     return f"{len(files):,} Python files" if files else ""
 
 
 def _finding(result: Node) -> Finding:
     own, word = result.needed("test_id"), result.text("issue_severity")
-    location, line = result.text("filename", 1000), result.number("line_number")
+    location, number = result.text("filename", 1000), result.number("line_number")
     column, cwe = result.number("col_offset"), result.node("issue_cwe").number("id")
-    place = location + (f":{line:.0f}" if line else "") + (f":{column:.0f}" if line and column is not None else "")
+    place = location + (f":{number:.0f}" if number else "") + (f":{column:.0f}" if number and column is not None else "")
     confidence = result.text("issue_confidence").lower()
     return Finding(
         tool=TOOL,

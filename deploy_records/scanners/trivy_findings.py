@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deploy_records.scanners import identity, purls, severity
-from deploy_records.scanners.fields import MOST_PURL, Node, link
+from deploy_records.scanners.fields import MOST_PURL, Node, line, link
 from deploy_records.scanners.report import Component, Cvss, Finding, FindingKind, FindingState
 
 TOOL = "Trivy"
@@ -158,7 +158,9 @@ def _cvss(entry: Node) -> Iterator[Cvss]:
         for vector_key, score_key, version in _SCORES:
             vector, score = scores.text(vector_key), scores.number(score_key)
             if vector or score:
-                yield Cvss(severity.version_of(vector, version), vector, score if severity.is_score(score) else None, source[:60])
+                yield Cvss(
+                    severity.version_of(vector, version), vector, score if severity.is_score(score) else None, line(source, 60)
+                )
 
 
 def _first_link(entry: Node) -> str:
