@@ -276,6 +276,7 @@ class Supervisor:
             self._then = subprocess.Popen(  # noqa: S603 - argv comes from portal.processes
                 self.plan.then,
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # its progress is to be seen as it happens, through a pipe as well
                 process_group=0,
                 preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - this process has one thread
             )
