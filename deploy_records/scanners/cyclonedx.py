@@ -193,11 +193,8 @@ def _affected(one: Node, parts: dict[str, _Part], state: FindingState) -> tuple[
 def _from_ref(ref: str) -> _Part:
     if not ref.startswith("pkg:"):
         return _Part(name=ref[:300])
-    version = (
-        unquote(ref.split("?", maxsplit=1)[0].split("#", maxsplit=1)[0].rpartition("/")[2].rpartition("@")[2])
-        if "@" in ref
-        else ""
-    )
+    last = re.split(r"[?#]", ref, maxsplit=1)[0].rpartition("/")[2]
+    version = unquote(last.rpartition("@")[2]) if "@" in last else ""
     return _Part(identity.package_key(ref, ""), version, ref[:MOST_PURL])
 
 

@@ -174,6 +174,11 @@ class Node:
             found[line(text, most)] = None
         return tuple(text for text in found if text)
 
+    def arguments(self, key: str) -> list[str]:
+        """The texts of the list at `key`, at the places where they stand."""
+        place = self.place.key(key)
+        return [line(_text_of(element, place)) for _number, element in zip(range(_MOST_IN_LIST), self.values(key), strict=False)]
+
     def moment(self, key: str) -> datetime | None:
         return moment(self._raw_text(key))
 

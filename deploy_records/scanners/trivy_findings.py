@@ -158,9 +158,8 @@ def _cvss(entry: Node) -> Iterator[Cvss]:
         for vector_key, score_key, version in _SCORES:
             vector, score = scores.text(vector_key), scores.number(score_key)
             if vector or score:
-                yield Cvss(
-                    severity.version_of(vector, version), vector, score if severity.is_score(score) else None, line(source, 60)
-                )
+                kept = score if severity.is_score(score) else None
+                yield Cvss(severity.version_of(vector, version), vector, kept, line(source, 60))
 
 
 def _first_link(entry: Node) -> str:

@@ -1,0 +1,137 @@
+"""The rules of a SARIF run, in short, and the way from a result to its rule."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from deploy_records.scanners import severity
+from deploy_records.scanners.fields import Node
+from deploy_records.scanners.report import Cvss
+
+_MOST_RULES = 200_000
+_MOST_HELP = 400
+_CWE = re.compile(r"\bcwe[-/_: ]*(?:cwe[-/_: ]*)?0*([0-9]{1,5})\b", re.IGNORECASE)
+_LABEL = re.compile(r"^\W{0,4}([A-Z][A-Za-z ]{2,20}):\s*(\S.*?)\s*$", re.MULTILINE)
+_LABELS = {
+    "Package": "package",
+    "PkgName": "package",
+    "Installed Version": "version",
+    "Version": "version",
+    "Fixed Version": "fixed",
+    "Fix Version": "fixed",
+    "Severity": "severity",
+    "Type": "type",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    id: str = ""
+    name: str = ""
+    title: str = ""
+    description: str = ""
+    link: str = ""
+    level: str = ""
+    score: Cvss | None = None
+    tags: tuple[str, ...] = ()
+    cwe: tuple[str, ...] = ()
+    other_ids: tuple[str, ...] = ()
+    purl: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`components` are the driver, then the extensions, as SARIF counts them: -1, 0, 1, …"""
+
+    components: tuple[tuple[Rule, ...], ...]
+    by_id: dict[str, Rule]
+    names: tuple[tuple[str, str], ...]
+    """Name and guid of each component."""
+    messages: dict[str, str]
+
+    @classmethod
+    def of(cls, tool: Node) -> "Rules":
+        parts = [tool.node("driver"), *tool.nodes("extensions")]
+        components = tuple(tuple(_rules(part)) for part in parts)
+        by_id = {rule.id: rule for rules in reversed(components) for rule in reversed(rules)}
+        names = tuple((part.text("name"), part.text("guid")) for part in parts)
+        return cls(components, by_id, names, _messages(parts[0], "globalMessageStrings"))
+
+    def rule_of(self, result: Node) -> Rule:
+        """By index, if the rule there bears the id of the result or the result names none; else by id."""
+        reference = result.node("rule")
+        said = result.name("ruleId", 300) or reference.name("id", 300)
+        index = result.number("ruleIndex")
+        index = reference.number("index") if index is None else index
+        rules = self._component(reference.node("toolComponent"))
+        found = rules[int(index)] if index is not None and 0 <= index < len(rules) else None
+        if found and (not said or _is_below(said, found.id)):
+            return found
+        return self.by_id.get(said) or self.by_id.get(said.rpartition("/")[0]) or Rule(id=said)
+
+    def _component(self, reference: Node) -> tuple[Rule, ...]:
+        index, wanted = reference.number("index"), (reference.text("name"), reference.text("guid"))
+        if index is not None and 0 <= index < len(self.components) - 1:
+            return self.components[int(index) + 1]
+        for rules, (name, guid) in zip(self.components, self.names, strict=True):
+            if (wanted[1] and wanted[1] == guid) or (wanted[0] and wanted[0] == name):
+                return rules
+        return self.components[0]
+
+
+def labels_in(text: str) -> dict[str, str]:
+    """What Trivy and Grype write as lines: `Package: curl`, `Installed Version: 7.1`, …"""
+    return {_LABELS[found[1]]: found[2][:300] for found in _LABEL.finditer(text[:4000]) if found[1] in _LABELS}
+
+
+def score_of(properties: Node) -> Cvss | None:
+    number = properties.number("security-severity")
+    return Cvss("", "", number, "security-severity") if severity.is_score(number) else None
+
+
+def cwes_in(*texts: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"CWE-{found[1]}" for text in texts for found in _CWE.finditer(text)))
+
+
+def _is_below(said: str, known: str) -> bool:
+    return said == known or said.startswith(f"{known}/")
+
+
+def _rules(part: Node) -> Iterator[Rule]:
+    for number, node in enumerate(part.nodes("rules")):
+        if number >= _MOST_RULES:
+            raise node.place.wrong(f"expected at most {_MOST_RULES:,} rules.")
+        yield _rule(node)
+
+
+def _rule(node: Node) -> Rule:
+    properties, text = node.node("properties"), node.node("help").block("text")
+    tags = properties.texts("tags")
+    purls = properties.texts("purls", 1000) if isinstance(properties.data.get("purls"), list) else ()
+    related = [one.node("target").name("id", 300) for one in node.nodes("relationships") if _is_cwe(one.node("target"))]
+    own = node.name("id", 300)
+    return Rule(
+        id=own,
+        name=node.text("name"),
+        title=node.node("shortDescription").text("text") or node.text("name"),
+        description=node.node("fullDescription").block("text", _MOST_HELP) or text[:_MOST_HELP],
+        link=node.link("helpUri"),
+        level=node.node("defaultConfiguration").text("level"),
+        score=score_of(properties),
+        tags=tags,
+        cwe=cwes_in(own, *tags, *(f"CWE-{one}" if one.isdigit() else one for one in related)),
+        other_ids=node.texts("deprecatedIds"),
+        purl=purls[0] if len(purls) == 1 else "",
+        labels=labels_in(text),
+        messages=_messages(node, "messageStrings"),
+    )
+
+
+def _is_cwe(target: Node) -> bool:
+    return "cwe" in target.node("toolComponent").text("name").lower()
+
+
+def _messages(node: Node, key: str) -> dict[str, str]:
+    return {name: message.block("text", _MOST_HELP) for name, message in node.entries(key)}
