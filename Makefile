@@ -24,7 +24,7 @@ fmt: ## format and sort imports
 	@.ci/venv.sh test && $(VENV)/ruff format . && $(VENV)/ruff check --fix --select I .
 
 bench: ## measure rollback, upgrade and idle cost (the engine is needed)
-	@.ci/setup.sh run && for what in rollback upgrade idle; do $(VENV)/python manage.py bench $$what || exit; done
+	@.ci/setup.sh run && code=0 && for what in rollback upgrade idle; do $(VENV)/python manage.py bench $$what || code=$$?; done; exit $$code
 
 setup: ## only set up, for `make run` and `make test`
 	@.ci/setup.sh test
