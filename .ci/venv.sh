@@ -63,9 +63,10 @@ main() {
   [ -w "$HOME" ] || export UV_CACHE_DIR=$STATE/cache/uv
   say "Python packages: bringing .venv to uv.lock"
   cd "$ROOT"
-  # --inexact: uv itself and the tools for development may stay.
+  # --inexact: uv itself and the tools for development may stay. Byte code is made here, once: processes that compile
+  # what they import start seconds later and keep up to 15 MB more.
   UV_PROJECT_ENVIRONMENT=$VENV UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=${UV_LINK_MODE:-copy} \
-    logged "$uv" sync --frozen --inexact --no-progress --python "$PYTHON" "${groups[@]}" ||
+    logged "$uv" sync --frozen --inexact --no-progress --compile-bytecode --python "$PYTHON" "${groups[@]}" ||
     give_up "The Python packages could not be installed." "see the lines above and $LOG" \
       "check the network (uv's and pip's own settings are used) and run this again."
   echo "$(locked) $WANTED" >"$STAMP"
