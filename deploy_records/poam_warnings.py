@@ -54,10 +54,12 @@ def due_days(expires_at: datetime, now: datetime) -> int | None:
 
 
 def recipients_of(item: PoamItem) -> tuple[str, ...]:
-    """The owner, by user name, address or team (a role), and the security reviewers; each address once."""
-    owners = User.objects.filter(is_active=True).filter(
-        Q(username=item.owner) | Q(email__iexact=item.owner) | Q(groups__name__iexact=item.owner.replace("-", " ").strip())
-    )
+    """The owner, by user name, address or team, and the security reviewers; each address once."""
+    team = " ".join(item.owner.replace("-", " ").split())
+    named = Q(username=item.owner) | Q(email__iexact=item.owner)
+    # A team is a role, also by its people: “security-reviewers” are those who are “Security reviewer”.
+    of_team = Q(groups__name__iexact=team) | Q(groups__name__iexact=team.removesuffix("s"))
+    owners = User.objects.filter(named | of_team, is_active=True) if item.owner else User.objects.none()
     people = [*owners.order_by("username").distinct(), *holders(MAY_APPROVE).order_by("username")]
     found = [one.email for one in people if one.email]
     if _is_address(item.owner):

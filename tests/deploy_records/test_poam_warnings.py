@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
@@ -81,11 +82,15 @@ def test_an_owner_is_a_user_an_address_or_a_team(owner: str, addresses: list[str
     assert list(recipients_of(item)) == addresses
 
 
-def test_a_team_is_the_people_of_a_role() -> None:
+@pytest.mark.parametrize("owner", ["Patch crew", "patch-crew", "patch-crews"])
+def test_a_team_is_the_people_of_a_role(owner: str) -> None:
     item = approved()
-    person("ben", "view_poamitem", email="ben@example.com")
-    item.owner = "May view-poamitem".replace("-", "_")
+    ben = person("ben", email="ben@example.com")
+    ben.groups.add(Group.objects.create(name="Patch crew"))
+    item.owner = owner
     assert "ben@example.com" in recipients_of(item)
+    User.objects.filter(pk=ben.pk).update(is_active=False)
+    assert "ben@example.com" not in recipients_of(item)
 
 
 def test_without_anybody_to_write_to_it_is_written_down_once(caplog: pytest.LogCaptureFixture) -> None:
