@@ -36,7 +36,7 @@ class OwnDatabase:
 
 @contextmanager
 def own_database(folder: Path, blocker: DjangoDbBlocker) -> Iterator[OwnDatabase]:
-    with _made(folder) as (url, name):
+    with _made(folder, blocker) as (url, name):
         database = OwnDatabase(url, connection.settings_dict | {"NAME": name}, blocker)
         with database.in_use():
             call_command("migrate", verbosity=0)
@@ -44,17 +44,17 @@ def own_database(folder: Path, blocker: DjangoDbBlocker) -> Iterator[OwnDatabase
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[tuple[str, str]]:
+def _made(folder: Path, blocker: DjangoDbBlocker) -> Iterator[tuple[str, str]]:
     """URL and name."""
     if connection.vendor == "sqlite":
         yield f"sqlite:///{folder / 'stage.sqlite3'}", str(folder / "stage.sqlite3")
         return
     known, name = connection.settings_dict, f"kg_stage_{uuid4().hex[:8]}"
     login = quote(known["USER"]) + (f":{quote(known['PASSWORD'])}" if known["PASSWORD"] else "")
-    with connection._nodb_cursor() as cursor:
+    with blocker.unblock(), connection._nodb_cursor() as cursor:
         cursor.execute(f'CREATE DATABASE "{name}"')
     try:
         yield f"postgres://{login}@{quote(known['HOST'], safe='')}:{known['PORT'] or 5432}/{name}", name
     finally:
-        with connection._nodb_cursor() as cursor:
+        with blocker.unblock(), connection._nodb_cursor() as cursor:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
