@@ -14,6 +14,8 @@ from portal.supervisor import Program, answers
 NAMES = ("registry", "broker", "web", "worker", "scheduler", "watcher")
 # sun_path of a unix socket address holds 108 bytes with its closing NUL.
 LONGEST_SOCKET_PATH = 107
+ASKED_FOR_IN_VAIN = ('err.code="blob unknown"', 'err.code="manifest unknown"')
+"""The registry logs as an error that a push asks whether a layer is there already."""
 # glibc gives each thread a heap of its own, up to eight for each processor, and returns little of them.
 FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
 
@@ -87,7 +89,10 @@ def _registry(choice: Choice) -> Program | str:
     config = folder / "config.yml"
     config.write_text(_registry_config(folder, where))
     config.chmod(0o600)
-    return Program("registry", (binary, "serve", str(config)), ready=f"tcp://{where}", env={"OTEL_TRACES_EXPORTER": "none"})
+    return Program(
+        "registry", (binary, "serve", str(config)), ready=f"tcp://{where}",
+        env={"OTEL_TRACES_EXPORTER": "none"}, unsaid=ASKED_FOR_IN_VAIN,
+    )  # fmt: skip
 
 
 def _registry_config(folder: Path, where: str) -> str:
@@ -95,8 +100,7 @@ def _registry_config(folder: Path, where: str) -> str:
     return json.dumps(
         {
             "version": 0.1,
-            # It calls it an error when a push asks whether a layer is there already.
-            "log": {"level": "fatal", "accesslog": {"disabled": True}},
+            "log": {"level": "error", "accesslog": {"disabled": True}},
             "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
             "http": {"addr": where, "secret": secrets.token_hex(32)},
         },

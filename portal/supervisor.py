@@ -42,6 +42,8 @@ class Program:
     ready: str = ""
     """`tcp://HOST:PORT`, `unix://PATH` or `http://…` that answers once it is up; empty: up when started."""
     env: Mapping[str, str] = field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()
+    """A line that contains one of these is not shown."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class Plan:
     @classmethod
     def from_json(cls, text: str) -> "Plan":
         raw = json.loads(text)
-        programs = tuple(Program(**(each | {"argv": tuple(each["argv"])})) for each in raw["programs"])
+        programs = tuple(
+            Program(**(each | {"argv": tuple(each["argv"]), "unsaid": tuple(each["unsaid"])})) for each in raw["programs"]
+        )
         return cls(**(raw | {"programs": programs, "notes": tuple(raw["notes"]), "then": tuple(raw["then"])}))
 
 
@@ -341,6 +345,7 @@ class _Lines:
 
     def __init__(self, supervisor: Supervisor, name: str) -> None:
         self._supervisor, self._name, self._rest = supervisor, name, b""
+        self._unsaid = supervisor.children[name].program.unsaid
 
     def __call__(self, pipe: IO[bytes]) -> None:
         chunk = os.read(pipe.fileno(), 65536)
@@ -349,7 +354,7 @@ class _Lines:
             lines, self._rest = [*lines, self._rest], b""
         for raw in lines:
             text = printable(raw)
-            if text:
+            if text and not any(each in text for each in self._unsaid):
                 self._supervisor.line(self._name, text)
         if not chunk:
             self._supervisor.forget(pipe)

@@ -1,6 +1,8 @@
 import json
 import os
 import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,8 @@ import pytest
 
 from portal import processes
 from portal.processes import Choice
-from portal.supervisor import Program
+from portal.supervisor import Program, answers
+from tests import machine
 from tests.docker.registries import free_port
 
 
@@ -95,6 +98,22 @@ def test_the_registry_listens_on_this_machine_only_and_keeps_its_images(choice: 
     config = json.loads(Path(by_name(choice)["registry"].argv[-1]).read_text())
     assert config["http"]["addr"] == f"127.0.0.1:{choice.registry_port}"
     assert config["storage"]["filesystem"]["rootdirectory"] == str(choice.state / "registry" / "data")
+
+
+@pytest.mark.docker
+def test_the_registry_starts_with_what_is_written_for_it(choice: Choice) -> None:
+    (choice.state / "bin").mkdir()
+    (choice.state / "bin" / "docker-registry").symlink_to(machine.registry_binary() or "")
+    program = by_name(choice)["registry"]
+    with subprocess.Popen(program.argv, env={**os.environ, **program.env}) as it:
+        try:
+            give_up_at = time.monotonic() + 20
+            while not answers(program.ready):
+                assert it.poll() is None
+                assert time.monotonic() < give_up_at
+                time.sleep(0.05)
+        finally:
+            it.kill()
 
 
 def test_nothing_new_is_started_while_the_worker_finishes(choice: Choice) -> None:

@@ -81,6 +81,11 @@ def test_each_line_carries_the_name_of_its_program(start: Start) -> None:
     assert "scheduler │ beat" in said
 
 
+def test_lines_that_are_no_news_are_not_shown(start: Start) -> None:
+    chatty = Program("registry", ("sh", "-c", "echo one dull line; echo news; sleep 60"), unsaid=("dull",))
+    assert "dull" not in start(chatty).until("news")
+
+
 def test_it_says_where_to_go_once_everything_answers(start: Start, tmp_path: Path) -> None:
     plug = tmp_path / "plug"
     listen = (
