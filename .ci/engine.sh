@@ -54,8 +54,9 @@ start_own() {
   # A session of its own, sudo included: Ctrl-C in this terminal is not meant for it.
   local launch=(setsid)
   [ "$(id -u)" = 0 ] || launch+=(sudo -n)
-  # live-restore: containers survive the end of the engine itself.
-  "${launch[@]}" dockerd --live-restore --group "$(id -gn)" </dev/null >>"$log" 2>&1 &
+  # live-restore: containers survive the end of the engine itself. The pool: as set out of the box there are addresses
+  # for 31 networks, and every project and rehearsal has one of its own.
+  "${launch[@]}" dockerd --live-restore --group "$(id -gn)" --default-address-pool base=172.16.0.0/12,size=24 </dev/null >>"$log" 2>&1 &
   wait_for_answer $! && return
   without "dockerd does not start here ($(why_not "$log"))" \
     "use a machine or container that may run it (root with CAP_SYS_ADMIN and CAP_NET_ADMIN), or set DOCKER_HOST to an engine elsewhere"

@@ -66,6 +66,10 @@ _SWITCH = {
     r"OCI runtime create failed: (?P<at>.+)": "it could not be started: {at}",
     r"unable to find user (?P<at>[^:\s]+)": "its user {at} is not in the image",
     r"network (?P<at>\S+) not found": "the network {at} is gone",
+    r"non-overlapping IPv4 address pool": (
+        "the engine has no addresses left for another network; remove unused ones (docker network prune) "
+        "or give it more (default-address-pools in /etc/docker/daemon.json)"
+    ),
     r"[Nn]o space left on device": "the disk of the engine is full",
     r"[Cc]annot connect to the Docker daemon|error during connect": "the engine does not answer",
     r"Error response from daemon: (?P<at>.+)": "the engine said: {at}",

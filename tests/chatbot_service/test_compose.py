@@ -167,6 +167,11 @@ def test_a_project_out_of_order_is_refused_in_words_without_values(said: str, wo
             "Error starting userland proxy: listen tcp4 127.0.0.1:80: bind: address already in use",
             "port 127.0.0.1:80 of the host is taken by another program",
         ),
+        (
+            "failed to create network x_default: Error response from daemon: could not find an available, "
+            "non-overlapping IPv4 address pool among the defaults to assign to the network",
+            "docker network prune",
+        ),
         ("no such image: r/x@sha256:11: No such image: r/x@sha256:11", "the image r/x@sha256:11 is not on this host"),
         ("No such image: x/y:latest", "the image x/y:latest is not on this host"),
         ('invalid mount config for type "bind": bind source path does not exist: /no/where', "the folder /no/where"),
