@@ -13,6 +13,17 @@ from deploy_records.models.poam import (
     PoamState,
     PoamWarning,
 )
+from deploy_records.models.policy import GatePolicy
+from deploy_records.models.scans import (
+    ImportState,
+    Match,
+    ScanComponent,
+    ScanFinding,
+    ScanImport,
+    ScanReport,
+    StoredFile,
+    StoredPiece,
+)
 
 __all__ = [
     "DIGEST_LENGTH",
@@ -21,8 +32,11 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Deployment",
+    "GatePolicy",
     "ImageDigest",
+    "ImportState",
     "LedgerState",
+    "Match",
     "Outcome",
     "PlatformImage",
     "PoamComment",
@@ -32,4 +46,10 @@ __all__ = [
     "PoamNumbers",
     "PoamState",
     "PoamWarning",
+    "ScanComponent",
+    "ScanFinding",
+    "ScanImport",
+    "ScanReport",
+    "StoredFile",
+    "StoredPiece",
 ]

@@ -116,6 +116,11 @@ class Approval(models.Model):
     comment = models.TextField(blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_because = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(
+        default=dict, help_text="What it relied on: reports (SHA-256), policy, exceptions, and the gate's decision then."
+    )
+    review_since = models.DateTimeField(null=True, blank=True, help_text="From when on it has to be looked at again.")
+    review_because = models.TextField(blank=True)
 
     class Meta:
         ordering = ("at", "id")
