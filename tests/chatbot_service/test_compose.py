@@ -168,8 +168,7 @@ def test_a_project_out_of_order_is_refused_in_words_without_values(said: str, wo
             "port 127.0.0.1:80 of the host is taken by another program",
         ),
         (
-            "failed to create network x_default: Error response from daemon: could not find an available, "
-            "non-overlapping IPv4 address pool among the defaults to assign to the network",
+            "failed to create network x: could not find an available, non-overlapping IPv4 address pool among the defaults",
             "docker network prune",
         ),
         ("no such image: r/x@sha256:11: No such image: r/x@sha256:11", "the image r/x@sha256:11 is not on this host"),
