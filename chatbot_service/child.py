@@ -15,7 +15,8 @@ from typing import IO
 from chatbot_service.foreign_text import neutral, one_line
 from deploy_records.errors import Broken
 
-_LOOK_EVERY_MS = 50
+# More often would take processor time from what the child is doing, and that is somebody's downtime.
+_LOOK_EVERY_MS = 200
 _MOST_LINES = 500
 _MOST_OUTPUT = 16 * 1024 * 1024
 

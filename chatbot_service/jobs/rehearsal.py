@@ -13,6 +13,8 @@ from deploy_records.errors import Broken
 
 MOST_COPIED_BYTES = 256 * 1024 * 1024
 DOWN_TIMEOUT = 60.0
+TIDYING = 1.0
+"""Seconds in which the kernel takes down the candidate's network. A switch meanwhile waits for it, with the service down."""
 # Labels too: a reverse proxy that reads them would send the candidate a share of the real requests.
 _LEFT_OUT = ("ports", "container_name", "depends_on", "build", "hostname", "links", "profiles", "labels")
 
@@ -48,6 +50,7 @@ def rehearse(ctx: JobContext) -> str:
     ctx.say(f"candidate: three passes in a row after {took:.1f} s; waiting for Docker to agree")
     _wait_for_docker(ctx, container)
     remove_rehearsal(ctx)
+    ctx.pause(TIDYING)
     return f"{short(ctx.task.target)} became healthy, first answer after {took:.1f} s"
 
 

@@ -22,11 +22,11 @@ WITHIN = 90.0
 IMPATIENT = Rig(patience=8.0)
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[OwnEngine]:
+@pytest.fixture(scope="module", params=[(), ("--live-restore",)], ids=["as out of the box", "with live-restore"])
+def engine(request: pytest.FixtureRequest) -> Iterator[OwnEngine]:
     if os.geteuid() != 0:
         pytest.skip("left out: an engine of the tests' own needs root")
-    own = OwnEngine()
+    own = OwnEngine(*request.param)
     own.start()
     yield own
     own.remove()

@@ -95,7 +95,8 @@ def killed(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Ahead[Kille
 def played(stand: Stand, case: Killed, note: str = "") -> End:
     was, wanted = stand.pair()
     job = stand.upgrade(wanted) if case.kind == "upgrade" else stand.rollback(wanted, note=note)
-    assert workers.worker(job.pk, case.rig).ends_with(WITHIN) == -signal.SIGKILL
+    ended = workers.worker(job.pk, case.rig).ends_with(WITHIN)
+    assert ended == -signal.SIGKILL, Job.objects.get(pk=job.pk).error
     if case.again:
         assert workers.comes_back(job.pk, case.again).ends_with(WITHIN) == -signal.SIGKILL
     begun = time.monotonic()
