@@ -7,11 +7,17 @@ from celery.signals import worker_ready
 
 from chatbot_service import dispatch, hosts, runner
 from chatbot_service.models import Host
+from deploy_records import scan_imports
 
 
 @shared_task
 def run_job(job_id: int) -> None:
     runner.run_job(job_id)
+
+
+@shared_task
+def read_scan(import_id: int) -> None:
+    scan_imports.read(import_id)
 
 
 @shared_task(expires=30)
@@ -24,6 +30,7 @@ def sweep_hosts() -> None:
     """Every 15 s: what was lost on the way is published again, what a dead worker left is recovered."""
     dispatch.publish_waiting()
     dispatch.wake_for_lapsed()
+    scan_imports.publish_waiting()
     for host in Host.objects.all():
         check_host.apply_async((host.name,), queue=host.queue)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from deploy_records import audit
+from deploy_records import audit, scan_matching
 from deploy_records.audit import Actor, Event, about
 from deploy_records.errors import Invalid, Refused
 from deploy_records.models import ImageDigest, PlatformImage
@@ -74,6 +74,7 @@ def _enter(image: Resolved, person: User, actor: Actor, action: str, job: int | 
         if image.tag:
             changes["tag"] = [None, image.tag]
         audit.record(actor, Event(action, **about(entry), job=job, changes=changes))
+        scan_matching.adopt_quarantined(entry, actor, job)
         return entry
 
 

@@ -39,7 +39,14 @@ OPERATE = (
 )
 ROLES: dict[str, tuple[str, ...]] = {
     "Viewer": LOOK,
-    "Operator": (*LOOK, *OPERATE, "chatbot_service.add_service", "deploy_records.register_digest", "deploy_records.request_poam"),
+    "Operator": (
+        *LOOK,
+        *OPERATE,
+        "chatbot_service.add_service",
+        "deploy_records.register_digest",
+        "deploy_records.request_poam",
+        "deploy_records.import_report",
+    ),
     "Release manager": (
         *LOOK,
         "deploy_records.register_digest",
@@ -47,6 +54,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "deploy_records.deprecate_digest",
         "deploy_records.revoke_digest",
         "deploy_records.request_poam",
+        "deploy_records.import_report",
         "chatbot_service.cancel_job",
     ),
     "Security reviewer": (
@@ -54,6 +62,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "deploy_records.revoke_digest",
         "deploy_records.request_poam",
         "deploy_records.approve_poam",
+        "deploy_records.import_report",
         "deploy_records.view_auditevent",
     ),
     "Auditor": (*LOOK, "deploy_records.view_auditevent"),

@@ -11,6 +11,12 @@ def _wake(job_id: int, queue: str) -> None:
     wake(job_id, queue)
 
 
+def _wake_reader(import_id: int) -> None:
+    from portal.celery import wake_reader  # noqa: PLC0415 - as above
+
+    wake_reader(import_id)
+
+
 class PortalConfig(AppConfig):
     name = "portal"
 
@@ -21,8 +27,10 @@ class PortalConfig(AppConfig):
         post_migrate.connect(_after_migrate, sender=last)
 
         from chatbot_service import dispatch  # noqa: PLC0415 - models are not loaded at import
+        from deploy_records import scan_imports  # noqa: PLC0415 - likewise
 
         dispatch.wakes_workers(_wake)
+        scan_imports.wakes_readers(_wake_reader)
 
         import portal.sign_in_events  # noqa: F401, PLC0415 - connects its receivers
 

@@ -23,6 +23,11 @@ def wake(job_id: int, queue: str) -> None:
     app.send_task("chatbot_service.tasks.run_job", (job_id,), queue=queue)
 
 
+def wake_reader(import_id: int) -> None:
+    """Tells a worker, any of them, to read a scan report."""
+    app.send_task("chatbot_service.tasks.read_scan", (import_id,))
+
+
 def work(concurrency: int) -> int:
     """Runs jobs until it is told to stop; the exit code.
 

@@ -1,0 +1,79 @@
+"""Many rows into a table at once, which Django's own way takes many times as long for; and where they wait for it."""
+
+import marshal
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, BinaryIO
+
+from django.db import connection
+from django.db.models import Model
+
+_AT_ONCE, _HELD = 1000, 500
+
+Row = tuple[Any, ...]
+
+
+def load(model: type[Model], columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """`columns` are names of columns in the table, `rows` hold values for them as the database takes them: JSON as text,
+    of another row its primary key. Must run in a transaction.
+    """
+    quote = connection.ops.quote_name
+    table, named = quote(model._meta.db_table), ", ".join(map(quote, columns))
+    if connection.vendor == "postgresql":
+        _copy(f"COPY {table} ({named}) FROM STDIN", rows)
+    else:
+        places = ", ".join(["%s"] * len(columns))
+        _insert(f"INSERT INTO {table} ({named}) VALUES ({places})", rows)  # noqa: S608 - names of our own models only
+
+
+class Rows:
+    """Rows that are written once and read any number of times, a few hundred of them in memory. Texts, numbers, None."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._held, self.count = file, list[Row](), 0
+
+    def add(self, row: Row) -> None:
+        self._held.append(row)
+        self.count += 1
+        if len(self._held) >= _HELD:
+            self._write()
+
+    def __iter__(self) -> Iterator[Row]:
+        self._write()
+        self._file.seek(0)
+        while True:
+            try:
+                yield from marshal.load(self._file)  # noqa: S302 - written by ourselves, into a file without a name
+            except EOFError:
+                return
+
+    def _write(self) -> None:
+        self._file.seek(0, 2)
+        marshal.dump(self._held, self._file)
+        self._held = []
+
+
+@contextmanager
+def spooled() -> Iterator[Rows]:
+    """Rows in a temporary file."""
+    with tempfile.TemporaryFile() as file:
+        yield Rows(file)
+
+
+def _copy(statement: str, rows: Iterable[Row]) -> None:
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _insert(statement: str, rows: Iterable[Row]) -> None:
+    with connection.cursor() as cursor:
+        for batch in _batches(iter(rows)):
+            cursor.executemany(statement, batch)
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, _AT_ONCE)):
+        yield batch

@@ -1,0 +1,84 @@
+"""A finding and a component as rows of their tables, and a finding's row as the rules see it."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from deploy_records.models import DigestFinding, ScanFinding
+from deploy_records.rules.merging import Merged, Seen, weight
+from deploy_records.scanners.report import Component, Finding, FindingKind, FindingState, Severity
+
+FINDING_COLUMNS = (
+    "tool", "kind", "name", "aliases", "weight", "severity", "fingerprint", "purl", "package", "version",
+    "fixed_version", "location", "title", "state", "detail",
+)  # fmt: skip
+COMPONENT_COLUMNS = ("name", "version", "type", "purl", "licences")
+DIGEST_COLUMNS = (
+    "entry_id", "finding_id", "kind", "name", "aliases", "weight", "severity", "fingerprint", "purl", "package", "version",
+    "fixed_version", "state", "tools", "sources",
+)  # fmt: skip
+_SEEN = (
+    "pk", "tool", "kind", "name", "severity", "fingerprint", "aliases", "purl", "package", "version", "fixed_version", "state",
+)  # fmt: skip
+_AT_ONCE = 2000
+
+_WEIGHTS = {severity: weight(severity) for severity in Severity}
+_KINDS = {one.value: one for one in FindingKind}
+_STATES = {one.value: one for one in FindingState}
+_SEVERITIES = {one.value: one for one in Severity}
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+Row = tuple[Any, ...]
+
+
+def finding_row(one: Finding) -> Row:
+    """In the order of `FINDING_COLUMNS`. Texts come bounded; those that only say more are cut to their columns."""
+    return (
+        one.tool[:100], one.kind.value, one.id, "\n".join(one.aliases), _WEIGHTS[one.severity], one.severity.value,
+        one.fingerprint, one.purl, one.package, one.version, cut(one.fixed_version, 300), cut(one.location, 1000),
+        cut(one.title, 500), one.state.value, _detail(one),
+    )  # fmt: skip
+
+
+def component_row(one: Component) -> Row:
+    """In the order of `COMPONENT_COLUMNS`."""
+    return cut(one.name, 300), cut(one.version, 300), one.type[:40], one.purl, _encode(one.licences)
+
+
+def digest_row(entry: int, one: Merged) -> Row:
+    """In the order of `DIGEST_COLUMNS`."""
+    return (
+        entry, one.sources[0], one.kind.value, one.name, "\n".join(one.aliases), _WEIGHTS[one.severity], one.severity.value,
+        one.fingerprint, one.purl, one.package, one.version, one.fixed_version, one.state.value,
+        "\n" + "".join(f"{tool}\n" for tool in one.tools), _encode(one.sources),
+    )  # fmt: skip
+
+
+def seen(reports: Iterable[int]) -> Iterator[Seen]:
+    """The findings of these reports, always in the same order."""
+    rows = ScanFinding.objects.filter(report__in=list(reports)).order_by("pk").values_list(*_SEEN)
+    for number, tool, kind, name, severity, fingerprint, aliases, purl, package, version, fixed, state in rows.iterator(_AT_ONCE):
+        yield Seen(
+            number, tool, _KINDS[kind], name, _SEVERITIES[severity], fingerprint,
+            tuple(aliases.split("\n")) if aliases else (), purl, package, version, fixed, _STATES[state],
+        )  # fmt: skip
+
+
+def merged(one: DigestFinding) -> Merged:
+    return Merged(
+        kind=FindingKind(one.kind), name=one.name, severity=Severity(one.severity), sources=tuple(one.sources),
+        tools=one.tool_names, aliases=one.names[1:], fingerprint=one.fingerprint, purl=one.purl,
+        package=one.package, version=one.version, fixed_version=one.fixed_version, state=FindingState(one.state),
+    )  # fmt: skip
+
+
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _detail(one: Finding) -> str:
+    texts = {
+        "description": one.description, "link": one.link, "tool_severity": one.tool_severity, "state_note": one.state_note,
+        "cwe": one.cwe, "cvss": [(score.version, score.vector, score.score, score.source) for score in one.cvss],
+    }  # fmt: skip
+    return _encode({key: value for key, value in texts.items() if value})

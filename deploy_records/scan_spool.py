@@ -1,0 +1,51 @@
+"""A report read to its end before anything is stored: its header, and its rows in temporary files.
+
+So nobody else waits for the database while a report is read, and what is wrong with it is known before.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from deploy_records.bulk_rows import Rows, spooled
+from deploy_records.finding_rows import component_row, finding_row
+from deploy_records.scanners import opened_report
+from deploy_records.scanners.report import Report
+
+_TOLD_EVERY = 500
+
+Progress = Callable[[int], object]
+"""Told from time to time how many findings have been read. What it raises ends the reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read. `header` is good for its header only: the file behind it is closed by then."""
+
+    header: Report
+    findings: Rows
+    components: Rows
+    severities: "Counter[str]" = field(default_factory=Counter)
+
+
+@contextmanager
+def read_whole(file: BinaryIO, name: str, progress: Progress) -> Iterator[Read]:
+    """Raises `Invalid` or `Refused` for whatever is wrong with the report, anywhere in it."""
+    with spooled() as findings, spooled() as components:
+        with opened_report(file, name) as report:
+            read = Read(report, findings, components)
+            _read(read, progress)
+        yield read
+
+
+def _read(read: Read, progress: Progress) -> None:
+    for one in read.header.findings:
+        read.findings.add(finding_row(one))
+        read.severities[one.severity.value] += 1
+        if read.findings.count % _TOLD_EVERY == 0:
+            progress(read.findings.count)
+    for component in read.header.components:
+        read.components.add(component_row(component))
+    progress(read.findings.count)
