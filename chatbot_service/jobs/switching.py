@@ -10,6 +10,8 @@ from deploy_records.errors import Broken
 
 UP_TIMEOUT = 120.0
 PROBE_EVERY = 0.5
+FIRST_PROBE_AFTER = 0.4
+"""Seconds. A probe takes as much of the processor as the program that starts meanwhile, which is down until it has started."""
 LOOK_EVERY = 1.0
 LEAST_PATIENCE = 30.0
 SMOKE_TIMEOUT = 30.0
@@ -119,6 +121,7 @@ def watch_probes(ctx: JobContext, container: ContainerFacts, name: str) -> float
     judge = Judge(container.healthcheck, container.restart_count)
     begun = ctx.now()
     deadline = begun + max(LEAST_PATIENCE, container.healthcheck.verdict_after)
+    ctx.pause(FIRST_PROBE_AFTER)
     while ctx.now() < deadline:
         seen = ctx.engine.container(container.id)
         judged = judge.look(seen)
