@@ -1,8 +1,11 @@
 """Bandit's JSON."""
 
+from itertools import islice
+
 from deploy_records.scanners import identity, severity
-from deploy_records.scanners.fields import Node, line
+from deploy_records.scanners.fields import Node
 from deploy_records.scanners.report import Finding, FindingKind, Lazily, Report, ReportKind
+from deploy_records.scanners.texts import line
 
 NAME = "bandit"
 TOOL = "Bandit"
@@ -17,7 +20,7 @@ def is_bandit(root: Node) -> bool:
 
 def read(root: Node) -> Report:
     files = [name for name, _measured in root.entries("metrics") if name != _TOTALS]
-    errors = [f"{error.text('filename')} was not looked at: {error.text('reason')}." for error in root.nodes("errors")]
+    errors = islice(root.nodes("errors"), _MOST_REMARKS)
     return Report(
         format=NAME,
         tool=TOOL,
@@ -27,19 +30,19 @@ def read(root: Node) -> Report:
         findings=Lazily(lambda: map(_finding, root.nodes("results"))),
         components=(),
         created_at=root.moment("generated_at"),
-        remarks=tuple(errors[:_MOST_REMARKS]),
+        remarks=tuple(f"{error.text('filename')} was not looked at: {error.text('reason')}." for error in errors),
     )
 
 
 def _target(files: list[str]) -> str:
     if len(files) == 1:
-        return line(files[0], 1000)
+        return line(files[0], 500)
     return f"{len(files):,} Python files" if files else ""
 
 
 def _finding(result: Node) -> Finding:
     own, word = result.needed("test_id"), result.text("issue_severity")
-    location, number = result.text("filename", 1000), result.number("line_number")
+    location, number = result.text("filename", 460), result.number("line_number")
     column, cwe = result.number("col_offset"), result.node("issue_cwe").number("id")
     place = location + (f":{number:.0f}" if number else "") + (f":{column:.0f}" if number and column is not None else "")
     confidence = result.text("issue_confidence").lower()

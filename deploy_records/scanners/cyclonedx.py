@@ -19,6 +19,7 @@ from deploy_records.scanners.report import (
     ReportDigests,
     ReportKind,
 )
+from deploy_records.scanners.texts import line
 
 NAME = "cyclonedx"
 
@@ -104,16 +105,15 @@ def _tool(metadata: Node) -> tuple[str, str]:
     tools = metadata.data.get("tools")
     found = metadata.node("tools").nodes("components") if isinstance(tools, dict) else metadata.nodes("tools")
     first = next(found, None)
-    return (first.text("name"), first.text("version", 100)) if first else ("", "")
+    return (first.text("name", 100), first.text("version", 100)) if first else ("", "")
 
 
 def _named(subject: Node) -> str:
-    name, version = subject.text("name", 1000), subject.text("version")
-    return f"{name} {version}".strip()
+    return line(f"{subject.text('name', 500)} {subject.text('version')}", 500)
 
 
 def _digests(subject: Node) -> ReportDigests:
-    said = [(node.text("name"), node.text("value", 500)) for node in subject.nodes("properties")]
+    said = [(node.text("name"), node.text("value", 500)) for node in subject.few("properties")]
     found = [value for name, value in said if name == "aquasecurity:trivy:RepoDigest"]
     return ReportDigests(
         repo_digests=image_names.repo_digests([*found, image_names.from_oci_purl(subject.name("purl", MOST_PURL))]),
@@ -139,7 +139,7 @@ def _component(node: Node) -> Component:
 
 
 def _licences(node: Node) -> Iterator[str]:
-    for one in node.nodes("licenses"):
+    for one in node.few("licenses"):
         licence = one.node("license")
         said = one.text("expression") or licence.text("id") or licence.text("name")
         if said:
@@ -158,11 +158,12 @@ def _findings(bom: Bom, tool: str) -> Iterator[Finding]:
             yield _finding(flaw, _part(flaw.node("component")), _state(flaw), tool)
             continue
         parts = _by_ref(bom) if parts is None else parts
-        affected = list(flaw.nodes("affects"))
-        for one in affected:
+        is_told = False
+        for one in flaw.nodes("affects"):
             part, state = _affected(one, parts, _state(flaw))
             yield _finding(flaw, part, state, tool)
-        if not affected:
+            is_told = True
+        if not is_told:
             yield _finding(flaw, _Part(), _state(flaw), tool)
 
 
@@ -181,7 +182,7 @@ def _affected(one: Node, parts: dict[str, _Part], state: FindingState) -> tuple[
     """A reference may lead into another document, and may itself be a package URL."""
     ref = one.name("ref", 2 * MOST_PURL)
     part = parts.get(ref) or parts.get(unquote(ref.rpartition("#")[2])) or _from_ref(ref)
-    versions = [(node.text("version"), node.text("status") or "affected") for node in one.nodes("versions")]
+    versions = [(node.text("version"), node.text("status") or "affected") for node in one.few("versions")]
     exact = [version for version, status in versions if version and status == "affected"]
     if not part.version and len(exact) == 1:
         part = _Part(part.name, exact[0], part.purl)
@@ -203,10 +204,10 @@ def _state(flaw: Node) -> FindingState:
 
 
 def _finding(flaw: Node, part: _Part, state: FindingState, tool: str) -> Finding:
-    references = [node.name("id") for node in flaw.nodes("references")]
+    references = [node.name("id") for node in flaw.few("references")]
     own = flaw.name("id") or next(filter(None, references), "") or flaw.needed("bom-ref")
     others = identity.aliases(own, references)
-    words, cvss = [rating.text("severity") for rating in flaw.nodes("ratings")], tuple(_cvss(flaw))
+    words, cvss = [rating.text("severity") for rating in flaw.few("ratings")], tuple(_cvss(flaw))
     advice, description = flaw.block("recommendation"), flaw.block("description")
     fixed = _TO_VERSION.search(advice)
     return Finding(
@@ -233,7 +234,7 @@ def _finding(flaw: Node, part: _Part, state: FindingState, tool: str) -> Finding
 
 def _cvss(flaw: Node) -> Iterator[Cvss]:
     """Other methods, such as OWASP's, have other scales."""
-    for rating in flaw.nodes("ratings"):
+    for rating in flaw.few("ratings"):
         method, vector, score = rating.text("method"), rating.text("vector", 400), rating.number("score")
         if (method.upper().startswith("CVSS") or vector.startswith("CVSS:")) and (vector or score is not None):
             version = severity.version_of(vector, method)

@@ -55,7 +55,7 @@ class XmlBom:
         return self._parts("vulnerability")
 
     def _parts(self, name: str) -> Iterator[Node]:
-        place, number = Place(self.source.name, name), 0
+        place, number = Place(self.source.name).key(name), 0
         for element in elements(self.source, Wanted(emit=_is_part, skip=_is_unread)):
             if element.name == name and element.parent is not None:
                 value = _vulnerability(element) if name == "vulnerability" else _members(element)

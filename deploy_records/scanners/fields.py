@@ -2,89 +2,78 @@
 
 One rule for all formats: a key that is absent and a key that is null are the same, since many tools write null for
 nothing. A text may be written as a number and a number as a text. Any other type is refused. Text is bounded, and
-characters that cannot be seen become U+FFFD; half of a surrogate pair and NUL are refused.
+characters that cannot be seen become U+FFFD, NUL among them, which real reports have in version numbers that were read
+out of programs. Half of a surrogate pair, which cannot even be sent on as UTF-8, is refused. No list of what belongs to
+one finding is held that is longer than any tool writes.
 """
 
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from deploy_records.errors import Invalid
 from deploy_records.rules.digest import shown
-from deploy_records.rules.words import cannot_be_seen
-from deploy_records.scanners.json_walk import Big
+from deploy_records.scanners.json_walk import SMALL, Big
+from deploy_records.scanners.texts import MOST_BLOCK, MOST_LINE, block, line, link
 
-MOST_ID, MOST_NAME, MOST_LINE, MOST_PURL, MOST_BLOCK, MOST_LINK = 200, 300, 300, 1000, 4000, 2000
+MOST_ID, MOST_NAME, MOST_PURL = 200, 300, 1000
+MOST_IN_LIST = 1000
 
-_MOST_IN_LIST = 1000
-_BROKEN = re.compile("[\x00\ud800-\udfff]")
+T = TypeVar("T")
+
+_LONGEST_STEP = 80
+_BROKEN = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"\s*-?[0-9]{1,20}(\.[0-9]{1,50})?\s*")
-_LINK = re.compile(r"https?://[^\s/?#@]+(?:[/?#]\S*)?", re.IGNORECASE)
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
+_NO_MOMENT = "0001-01-01T00:00:00"
+_A_MOMENT = "a date and time of the years 2000 to 2099, such as 2026-11-23T14:00:00Z"
 
 
-class _Visible(dict[int, int]):
-    """For `str.translate`: what cannot be seen becomes a replacement character."""
-
-    def __missing__(self, point: int) -> int:
-        return 0xFFFD if cannot_be_seen(chr(point)) else point
-
-
-_VISIBLE = _Visible({ord("\n"): ord("\n"), ord("\t"): ord(" ")})
-
-
-def block(text: str, most: int = MOST_BLOCK) -> str:
-    """Several lines, cut to `most` characters."""
-    if len(text) > most:
-        text = text[: most - 1].rstrip() + "…"
-    return text if text.isprintable() else text.replace("\r\n", "\n").translate(_VISIBLE)
-
-
-def line(text: str, most: int = MOST_LINE) -> str:
-    """One line, cut to `most` characters."""
-    if text.isprintable() and len(text) <= most:
-        return text.strip()
-    return block(" ".join(text[: 4 * most].split()), most)
-
-
-def link(text: str) -> str:
-    """An http or https address without a name and password in it, or nothing."""
-    fits = len(text) <= MOST_LINK and text.isprintable() and _LINK.fullmatch(text)
-    return text if fits else ""
-
-
-def moment(text: str) -> datetime | None:
-    """A time of our century, in UTC, or None."""
-    try:
-        found = datetime.fromisoformat(text.strip())
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return found if _FIRST_YEAR <= found.year < _LAST_YEAR else None
+def at_most(most: int, found: Iterator[T], place: "Place") -> Iterator[T]:
+    """`found`, and a refusal where it does not end in time."""
+    for number, one in enumerate(found):
+        if number >= most:
+            raise place.wrong(f"expected at most {most:,} entries.")
+        yield one
 
 
 class Place:
-    """Where in which file we are, for messages."""
+    """Where in which file we are, for messages. Made for every value that is looked at, so it is spelt out only there."""
 
-    __slots__ = ("file", "path")
+    __slots__ = ("_above", "_step", "file")
 
-    def __init__(self, file: str, path: str = "") -> None:
-        self.file, self.path = file, path
+    def __init__(self, file: str, above: "Place | None" = None, step: str | int = "") -> None:
+        self.file, self._above, self._step = file, above, step
 
     def key(self, name: str) -> "Place":
-        step = name if name.isidentifier() and name.isascii() else f"[{shown(name)}]"
-        return Place(self.file, f"{self.path}.{step}" if self.path and step is name else f"{self.path}{step}")
+        return Place(self.file, self, name)
 
     def item(self, number: int) -> "Place":
-        return Place(self.file, f"{self.path}[{number}]")
+        return Place(self.file, self, number)
+
+    @property
+    def path(self) -> str:
+        """As one would write it in JavaScript: Results[0].Vulnerabilities."""
+        steps, place = list[str](), self
+        while place._above is not None:
+            steps.append(_written(place._step))
+            place = place._above
+        return "".join(reversed(steps)).removeprefix(".")
 
     def wrong(self, sentence: str) -> Invalid:
-        at = f", at {self.path}" if self.path else ""
+        path = self.path
+        at = f", at {path}" if path else ""
         return Invalid(f"{shown(self.file)}{at}: {sentence} Nothing was stored.", code="unreadable")
 
     def expected(self, what: str, value: object) -> Invalid:
         return self.wrong(f"expected {what}, found {_named(value)}.")
+
+
+def _written(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if len(step) <= _LONGEST_STEP and step.isidentifier() and step.isascii() else f"[{shown(step)}]"
 
 
 class Node:
@@ -152,6 +141,10 @@ class Node:
         """The objects of the list at `key`, read while they are iterated."""
         return nodes(self.data.get(key), self.place.key(key))
 
+    def few(self, key: str, most: int = MOST_IN_LIST) -> list["Node"]:
+        """The same, held."""
+        return list(at_most(most, self.nodes(key), self.place.key(key)))
+
     def entries(self, key: str) -> Iterator[tuple[str, "Node"]]:
         """The names and objects of the object at `key`, read while they are iterated."""
         value, place = self.data.get(key), self.place.key(key)
@@ -167,9 +160,7 @@ class Node:
         if not value and isinstance(value, list | None):
             return ()
         place, found = self.place.key(key), dict[str, None]()
-        for number, element in enumerate(_elements(value, place)):
-            if number >= _MOST_IN_LIST:
-                raise place.wrong(f"expected at most {_MOST_IN_LIST:,} entries.")
+        for number, element in enumerate(at_most(MOST_IN_LIST, _elements(value, place), place)):
             text = _text_of(element, place.item(number) if not isinstance(element, str) else place)
             found[line(text, most)] = None
         return tuple(text for text in found if text)
@@ -177,10 +168,17 @@ class Node:
     def arguments(self, key: str) -> list[str]:
         """The texts of the list at `key`, at the places where they stand."""
         place = self.place.key(key)
-        return [line(_text_of(element, place)) for _number, element in zip(range(_MOST_IN_LIST), self.values(key), strict=False)]
+        return [line(_text_of(element, place)) for _number, element in zip(range(MOST_IN_LIST), self.values(key), strict=False)]
 
     def moment(self, key: str) -> datetime | None:
-        return moment(self._raw_text(key))
+        """A time in UTC, or None. Tools written in Go write the first moment of the year 1 for none."""
+        text = self._raw_text(key).strip()
+        if not text or text.startswith(_NO_MOMENT):
+            return None
+        found = _moment(text)
+        if found is None:
+            raise self.place.key(key).expected(_A_MOMENT, text)
+        return found
 
     def has(self, key: str) -> bool:
         return self.data.get(key) is not None
@@ -194,6 +192,15 @@ class Node:
         return _text_of(value, self.place.key(key))
 
 
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found if _FIRST_YEAR <= found.year < _LAST_YEAR else None
+
+
 def nodes(value: object, place: Place) -> Iterator[Node]:
     for number, element in enumerate(_elements(value, place)):
         yield Node.of(element, place.item(number))
@@ -201,16 +208,17 @@ def nodes(value: object, place: Place) -> Iterator[Node]:
 
 def _text_of(value: object, place: Place) -> str:
     if isinstance(value, str):
-        broken = None if value.isprintable() else _BROKEN.search(value)
-        if broken:
-            what = "NUL" if broken.group() == "\x00" else "half of a surrogate pair"
-            raise place.wrong(f"the text has {what} in it, which is not a character. Expected text that can be kept.")
+        if not value.isprintable() and _BROKEN.search(value):
+            raise place.wrong(
+                "the text has half of a surrogate pair in it, which is no character. Expected text that can be kept."
+            )
         return value
     if value is None:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise place.expected("a text", value)
+    is_long = isinstance(value, Big) and value.opening == '"'
+    raise place.expected(f"a text of at most {SMALL:,} characters" if is_long else "a text", value)
 
 
 def _elements(value: object, place: Place) -> Iterator[Any]:
@@ -235,7 +243,7 @@ def _members(value: object, place: Place) -> Iterator[tuple[str, Any]]:
 
 def _named(value: object) -> str:
     if isinstance(value, Big):
-        return {"[": "a long list", "{": "a large object"}.get(value.opening, "a text of more than 250,000 characters")
+        return {"[": "a long list", "{": "a large object"}.get(value.opening, "a very long text")
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from deploy_records.scanners import identity, image_names, severity
-from deploy_records.scanners.fields import MOST_PURL, Node, link
+from deploy_records.scanners.fields import MOST_IN_LIST, MOST_PURL, Node, at_most
 from deploy_records.scanners.report import (
     Component,
     Cvss,
@@ -18,6 +18,7 @@ from deploy_records.scanners.report import (
     ReportDigests,
     ReportKind,
 )
+from deploy_records.scanners.texts import joined, line, link
 
 NAME = "grype"
 TOOL = "Grype"
@@ -40,7 +41,7 @@ def read(root: Node) -> Report:
     return Report(
         format=NAME,
         tool=TOOL,
-        version=descriptor.text("version"),
+        version=descriptor.text("version", 100),
         target=_target(source),
         kinds=(ReportKind.IMAGE if is_image else ReportKind.DEPENDENCIES,),
         findings=Lazily(lambda: _findings(root)),
@@ -52,8 +53,8 @@ def read(root: Node) -> Report:
 
 def _target(source: Node) -> str:
     if isinstance(source.data.get("target"), dict):
-        return source.node("target").text("userInput", 1000)
-    said = source.text("target", 1000)
+        return source.node("target").text("userInput", 500)
+    said = source.text("target", 500)
     return "" if said == _UNKNOWN_TARGET else said
 
 
@@ -96,7 +97,7 @@ def _ignored_because(match: Node) -> tuple[FindingState, str]:
 
 def _finding(match: Node, state: FindingState, note: str) -> Finding:
     flaw, artifact = match.node("vulnerability"), match.node("artifact")
-    related = list(match.nodes("relatedVulnerabilities"))
+    related = match.few("relatedVulnerabilities")
     own = flaw.needed("id")
     others = identity.aliases(own, [other.name("id") for other in related])
     package, version, purl = artifact.name("name"), artifact.name("version"), artifact.name("purl", MOST_PURL)
@@ -113,9 +114,9 @@ def _finding(match: Node, state: FindingState, note: str) -> Finding:
         purl=purl,
         package=package,
         version=version,
-        fixed_version=", ".join(fix.texts("versions")) or flaw.text("fixedInVersion"),
+        fixed_version=joined(fix.texts("versions")) or flaw.text("fixedInVersion"),
         location=_location(artifact),
-        cwe=tuple(dict.fromkeys(found.text("cwe") for told in (flaw, *related) for found in told.nodes("cwes"))),
+        cwe=tuple(dict.fromkeys(found.text("cwe") for told in (flaw, *related) for found in told.few("cwes"))),
         description=_description(flaw, related),
         link=_link(flaw),
         fingerprint=identity.of_vulnerability(own, others, purl, package, version),
@@ -125,7 +126,7 @@ def _finding(match: Node, state: FindingState, note: str) -> Finding:
 
 
 def _cvss(told: Node) -> Iterator[Cvss]:
-    for score in told.nodes("cvss"):
+    for score in told.few("cvss"):
         vector, number = score.text("vector"), score.node("metrics").number("baseScore")
         if vector or number:
             version = severity.version_of(vector, score.text("version"))
@@ -133,8 +134,10 @@ def _cvss(told: Node) -> Iterator[Cvss]:
 
 
 def _location(artifact: Node) -> str:
-    paths = [place.text("path", 1000) for place in artifact.nodes("locations")]
-    return paths[0] + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "") if paths else ""
+    first, count = "", 0
+    for place in artifact.nodes("locations"):
+        first, count = first or place.text("path", 460), count + 1
+    return first + (f" and {count - 1:,} more" if count > 1 else "")
 
 
 def _description(flaw: Node, related: list[Node]) -> str:
@@ -158,6 +161,7 @@ def _components(root: Node) -> Iterator[Component]:
 
 def _licences(artifact: Node) -> tuple[str, ...]:
     """Texts, and in newer releases objects."""
-    told = artifact.values("licenses")
-    found = [one if isinstance(one, str) else Node.of(one, artifact.place.key("licenses")).text("value") for one in told]
-    return tuple(text[:200] for text in dict.fromkeys(found) if text.isprintable() and text)
+    place = artifact.place.key("licenses")
+    told = at_most(MOST_IN_LIST, artifact.values("licenses"), place)
+    found = [line(one if isinstance(one, str) else Node.of(one, place).text("value"), 200) for one in told]
+    return tuple(text for text in dict.fromkeys(found) if text)

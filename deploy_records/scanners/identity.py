@@ -63,8 +63,10 @@ def fingerprint(kind: FindingKind, *parts: str) -> str:
 
 def of_vulnerability(own: str, others: Iterable[str], purl: str, package: str, version: str) -> str:
     """The fingerprint of a vulnerability in a version of a package."""
-    name = main_name(own, others)
-    return fingerprint(FindingKind.VULNERABILITY, name, package_key(purl, package), version.removeprefix("v"))
+    name, key = main_name(own, others), package_key(purl, package)
+    # Of Go's own library some tools write go1.22.1, others 1.22.1; of its modules, with and without v.
+    version = version.removeprefix("go") if key == "stdlib" else version
+    return fingerprint(FindingKind.VULNERABILITY, name, key, version.removeprefix("v"))
 
 
 @lru_cache(maxsize=8192)

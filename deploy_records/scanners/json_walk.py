@@ -19,7 +19,7 @@ from deploy_records.scanners.reading import Source
 
 SMALL = 256 * 1024
 MOST_MEMBERS = 200_000
-MOST_HELD, MOST_KEYS_HELD = 8 * 1024 * 1024, 10_000
+MOST_HELD, MOST_KEYS_HELD = 2 * 1024 * 1024, 10_000
 
 _ENOUGH = SMALL // 4
 _MOST_DIGITS = 20
@@ -140,8 +140,9 @@ def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _as_whole(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise _OddError(text, f"a number has {len(text):,} digits. Expected at most {_MOST_DIGITS}.")
+    digits = len(text.removeprefix("-"))
+    if digits > _MOST_DIGITS:
+        raise _OddError(text, f"a number has {digits:,} digits. Expected at most {_MOST_DIGITS}.")
     return int(text)
 
 

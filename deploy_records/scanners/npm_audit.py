@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from deploy_records.scanners import identity, purls, severity
 from deploy_records.scanners.fields import Node, Place
 from deploy_records.scanners.report import Component, Cvss, Finding, FindingKind, Lazily, Report, ReportKind
+from deploy_records.scanners.texts import is_plain, joined
 
 NAME = "npm-audit"
 TOOL = "npm audit"
@@ -47,15 +48,14 @@ def _findings(root: Node) -> Iterator[Finding]:
     """One for each advisory. A package that is listed because of another listed one only is no finding of its own."""
     names = {name for name, _entry in root.entries("vulnerabilities")}
     for name, entry in root.entries("vulnerabilities"):
-        causes, is_explained = list[Node](), False
+        is_explained = False
         for number, via in enumerate(entry.values("via")):
             if isinstance(via, str):
                 is_explained = is_explained or (via in names and via != name)
             else:
-                causes.append(Node.of(via, entry.place.key("via").item(number)))
-        for cause in causes:
-            yield _finding(name, entry, cause)
-        if not causes and not is_explained:
+                is_explained = True
+                yield _finding(name, entry, Node.of(via, entry.place.key("via").item(number)))
+        if not is_explained:
             yield _finding(name, entry, Node({}, entry.place))
 
 
@@ -77,7 +77,7 @@ def _finding(name: str, entry: Node, cause: Node) -> Finding:
         purl=purl,
         package=package,
         fixed_version=_fixed_version(package, entry, cause),
-        location=", ".join(entry.texts("nodes", 300)[:10])[:1000],
+        location=joined(entry.texts("nodes", 300), 500),
         cwe=_cwes(cause),
         title=cause.text("title"),
         description=_description(entry, cause),
@@ -106,7 +106,7 @@ def _fixed_version(package: str, entry: Node, cause: Node) -> str:
         return "by npm audit fix"
     update = entry.node("fixAvailable")
     name, version = update.name("name"), update.name("version")
-    return version if name in {"", package} else f"{name} {version}"
+    return version if name in {"", package} else joined((f"{name} {version}",))
 
 
 def _cwes(cause: Node) -> tuple[str, ...]:
@@ -129,6 +129,6 @@ def _components(root: Node) -> Iterator[Component]:
 
 
 def _bounded(name: str, place: Place) -> str:
-    if len(name) > 300 or not name.isprintable():  # noqa: PLR2004 - as long as a name may be in the record
+    if len(name) > 300 or not is_plain(name):  # noqa: PLR2004 - as long as a name may be in the record
         raise place.wrong("expected the name of a package of at most 300 characters as key.")
     return name

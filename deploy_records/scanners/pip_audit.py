@@ -6,6 +6,7 @@ from typing import Any
 from deploy_records.scanners import identity, purls
 from deploy_records.scanners.fields import Node, Place, nodes
 from deploy_records.scanners.report import Component, Finding, FindingKind, Lazily, Report, ReportKind, Severity
+from deploy_records.scanners.texts import joined
 
 NAME = "pip-audit"
 TOOL = "pip-audit"
@@ -36,10 +37,10 @@ def read_list(value: Any, place: Place) -> Report:
 def _report(dependencies: Callable[[], Iterator[Node]]) -> Report:
     looked_at, skipped = 0, list[str]()
     for dependency in dependencies():
-        if dependency.has("skip_reason"):
-            skipped.append(f"{dependency.needed('name')} was not audited: {dependency.text('skip_reason')}")
-        else:
+        if not dependency.has("skip_reason"):
             looked_at += 1
+        elif len(skipped) < _MOST_REMARKS:
+            skipped.append(f"{dependency.needed('name')} was not audited: {dependency.text('skip_reason')}")
     return Report(
         format=NAME,
         tool=TOOL,
@@ -48,7 +49,7 @@ def _report(dependencies: Callable[[], Iterator[Node]]) -> Report:
         kinds=(ReportKind.DEPENDENCIES,),
         findings=Lazily(lambda: _findings(dependencies())),
         components=Lazily(lambda: map(_component, dependencies())),
-        remarks=tuple(skipped[:_MOST_REMARKS]),
+        remarks=tuple(skipped),
     )
 
 
@@ -71,7 +72,7 @@ def _finding(dependency: Node, flaw: Node) -> Finding:
         purl=purl,
         package=package,
         version=version,
-        fixed_version=", ".join(flaw.texts("fix_versions")),
+        fixed_version=joined(flaw.texts("fix_versions")),
         description=flaw.block("description"),
         link=f"https://osv.dev/vulnerability/{own}" if own.isascii() and own.replace("-", "").isalnum() else "",
         fingerprint=identity.of_vulnerability(own, others, purl, package, version),

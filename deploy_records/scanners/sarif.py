@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from itertools import islice
 
 from deploy_records.scanners import image_names
-from deploy_records.scanners.fields import Node
+from deploy_records.scanners.fields import Node, at_most
 from deploy_records.scanners.report import Finding, Lazily, Report, ReportDigests, ReportKind
-from deploy_records.scanners.sarif_results import Run, finding
+from deploy_records.scanners.sarif_results import Numbers, Run, finding
 from deploy_records.scanners.sarif_rules import Rules
+from deploy_records.scanners.texts import joined
 
 NAME = "sarif"
 
@@ -39,12 +42,15 @@ _SYSTEM_PACKAGES = frozenset({"deb", "rpm", "apk"})
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What the head of one run says."""
+    """What the head of one run says. The run itself is read anew for its results, as a file may hold many."""
 
-    run: Run
-    node: Node
+    tool: str
+    version: str
+    target: str
     kind: ReportKind
     digests: ReportDigests
+    ended_at: datetime | None
+    has_failed: bool
 
 
 def is_sarif(root: Node) -> bool:
@@ -55,41 +61,51 @@ def read(root: Node) -> Report:
     version = root.text("version")
     if version != "2.1.0":
         raise root.place.key("version").expected("2.1.0", root.data.get("version"))
-    runs = list(_runs(root))
+    runs = [_about(node, run) for node, run in _runs(root)]
     if not runs:
         raise root.place.key("runs").wrong("expected at least one run with a list of results, found none: nothing was scanned.")
     digests, remarks = _one_image(runs)
-    first = runs[0].node
+    tools = tuple(dict.fromkeys(about.tool for about in runs))
     return Report(
         format=NAME,
-        tool=", ".join(dict.fromkeys(about.run.tool for about in runs))[:300],
-        version=_version(first) if len({about.run.tool for about in runs}) == 1 else "",
-        target=", ".join(dict.fromkeys(filter(None, (_target(about) for about in runs))))[:1000],
+        tool=joined(tools, 100),
+        version=runs[0].version if len(tools) == 1 else "",
+        target=joined(dict.fromkeys(about.target for about in runs if about.target), 500),
         kinds=tuple(dict.fromkeys(about.kind for about in runs)),
-        findings=Lazily(partial(_findings, runs)),
+        findings=Lazily(partial(_findings, root)),
         components=(),
         digests=digests,
-        created_at=next((moment for moment in (one.moment("endTimeUtc") for one in first.nodes("invocations")) if moment), None),
-        remarks=(*remarks, *_failures(runs)),
+        created_at=min((about.ended_at for about in runs if about.ended_at), default=None),
+        remarks=(*remarks, *dict.fromkeys(_failed(about.tool) for about in runs if about.has_failed)),
     )
 
 
-def _runs(root: Node) -> Iterator[_About]:
+def _runs(root: Node) -> Iterator[tuple[Node, Run]]:
     """Without the runs that have no list of results: that says that the tool did not get that far."""
-    for number, node in enumerate(root.nodes("runs")):
-        if number >= _MOST_RUNS:
-            raise node.place.wrong(f"expected at most {_MOST_RUNS:,} runs.")
+    for node in at_most(_MOST_RUNS, root.nodes("runs"), root.place.key("runs")):
         _refuse_results_elsewhere(node)
         if node.has("results"):
-            yield _about(node)
+            yield node, _run(node)
 
 
-def _about(node: Node) -> _About:
-    rules, tool = Rules.of(node.node("tool")), node.node("tool").node("driver").needed("name", 300)
-    said = _digests(node)
-    files = tuple(_files(node))
-    kind = _kind(tool, rules, is_image=bool(said) or node.node("properties").has("imageName"))
-    return _About(Run(tool, rules, files, kind), node, kind, said)
+def _run(node: Node) -> Run:
+    driver = node.node("tool").node("driver")
+    tool, rules = driver.needed("name", 300)[:100], Rules.of(node.node("tool"))
+    kind = _kind(tool, rules, is_image=bool(_digests(node)) or node.node("properties").has("imageName"))
+    return Run(tool, rules, tuple(_files(node)), kind, Numbers())
+
+
+def _about(node: Node, run: Run) -> _About:
+    moments = (call.moment("endTimeUtc") or call.moment("startTimeUtc") for call in node.nodes("invocations"))
+    return _About(
+        tool=run.tool,
+        version=_version(node),
+        target=_target(node, run),
+        kind=run.kind,
+        digests=_digests(node),
+        ended_at=max(filter(None, moments), default=None),
+        has_failed=_has_failed(node, run),
+    )
 
 
 def _refuse_results_elsewhere(node: Node) -> None:
@@ -99,10 +115,7 @@ def _refuse_results_elsewhere(node: Node) -> None:
 
 
 def _files(node: Node) -> Iterator[str]:
-    for number, artifact in enumerate(node.nodes("artifacts")):
-        if number >= _MOST_FILES:
-            return
-        yield artifact.node("location").text("uri", 1000)
+    return (artifact.node("location").text("uri", 500) for artifact in islice(node.nodes("artifacts"), _MOST_FILES))
 
 
 def _digests(node: Node) -> ReportDigests:
@@ -140,15 +153,14 @@ def _kind(tool: str, rules: Rules, *, is_image: bool) -> ReportKind:
     return next((kind for kind, names in _BY_TOOL.items() if any(known in name for known in names)), ReportKind.SAST)
 
 
-def _target(about: _About) -> str:
-    node = about.node
+def _target(node: Node, run: Run) -> str:
     image = node.node("properties").data.get("imageName")
     if isinstance(image, str) and image:
-        return node.node("properties").text("imageName", 1000)
+        return node.node("properties").text("imageName", 500)
     for origin in node.nodes("versionControlProvenance"):
         revision = origin.text("revisionId") or origin.text("branch")
         return origin.text("repositoryUri", 500) + (f" at {revision}" if revision else "")
-    names = [name for name in about.run.files if name]
+    names = [name for name in run.files if name]
     if names:
         return names[0] if len(names) == 1 else f"{len(names):,} files"
     return _from_call(node) or node.node("automationDetails").text("id", 500) or _from_bases(node)
@@ -166,18 +178,18 @@ def _from_bases(node: Node) -> str:
     return next((found for found in (base.text("uri", 500) for _name, base in node.entries("originalUriBaseIds")) if found), "")
 
 
-def _failures(runs: list[_About]) -> Iterator[str]:
-    for about in runs:
-        failed = any(call.flag("executionSuccessful") is False for call in about.node.nodes("invocations"))
-        if failed and next(about.node.nodes("results"), None) is None:
-            raise about.node.place.wrong(
-                f"{about.run.tool} says that its run failed, and lists no results. Expected a run that succeeded."
-            )
-        if failed:
-            yield f"{about.run.tool} says that its run failed, so results may be missing."
+def _has_failed(node: Node, run: Run) -> bool:
+    failed = any(call.flag("executionSuccessful") is False for call in node.nodes("invocations"))
+    if failed and next(node.nodes("results"), None) is None:
+        raise node.place.wrong(f"{run.tool} says that its run failed, and lists no results. Expected a run that succeeded.")
+    return failed
 
 
-def _findings(runs: list[_About]) -> Iterator[Finding]:
-    for about in runs:
-        for result in about.node.nodes("results"):
-            yield from finding(result, about.run)
+def _failed(tool: str) -> str:
+    return f"{tool} says that its run failed, so results may be missing."
+
+
+def _findings(root: Node) -> Iterator[Finding]:
+    for node, run in _runs(root):
+        for result in node.nodes("results"):
+            yield from finding(result, run)

@@ -9,11 +9,14 @@ from deploy_records.scanners.fields import Node
 from deploy_records.scanners.report import Cvss, Finding, FindingKind, FindingState, ReportKind, Severity
 from deploy_records.scanners.sarif_rules import Rule, Rules, cwes_in, labels_in, score_of
 
+_MOST_NUMBERED = 100_000
 _NOT_FOUND = frozenset({"pass", "notApplicable"})
 _PLACEHOLDER = re.compile(r"\{([0-9]{1,3})\}")
 _PACKAGE = re.compile(r"\bpackage:? '?([^\s'@,]+)(?:@|'?,? (?:at )?version )([^\s',]+)", re.IGNORECASE)
 _SAY_SEVERITY_IN_LINES = ("trivy", "grype", "anchore")
 _KINDS = {
+    ReportKind.IMAGE: FindingKind.VULNERABILITY,
+    ReportKind.DEPENDENCIES: FindingKind.VULNERABILITY,
     ReportKind.SECRETS: FindingKind.SECRET,
     ReportKind.CONFIG: FindingKind.MISCONFIGURATION,
 }
@@ -32,6 +35,21 @@ class Run:
     rules: Rules
     files: tuple[str, ...]
     kind: ReportKind
+    numbers: "Numbers"
+
+
+class Numbers:
+    """Tells apart results in one file that the tool gives the same fingerprints, as it does for equal lines of code."""
+
+    def __init__(self) -> None:
+        self._locations: dict[str, dict[str, int]] = {}
+
+    def of(self, fingerprint: str, location: str) -> int:
+        """0 for the first location with this fingerprint, 1 for the second, …; always 0 beyond a number that we can hold."""
+        if len(self._locations) >= _MOST_NUMBERED and fingerprint not in self._locations:
+            return 0
+        locations = self._locations.setdefault(fingerprint, {})
+        return locations.setdefault(location, len(locations)) if len(locations) < _MOST_NUMBERED else 0
 
 
 def finding(result: Node, run: Run) -> Iterator[Finding]:
@@ -99,7 +117,7 @@ def _other(result: Node, rule: Rule, run: Run, kind: FindingKind, message: str) 
         title=rule.title,
         description=description,
         link=rule.link,
-        fingerprint=identity.fingerprint(kind, run.tool, own, *(_prints(result) or (location, message))),
+        fingerprint=_fingerprint(result, run, kind, own, message),
         state=state,
         state_note=note,
     )
@@ -113,16 +131,16 @@ def _kind(run: Run, rule: Rule, named: tuple[str, ...]) -> FindingKind:
     by_name = _BY_RULE_NAME.get(rule.name) if run.tool.lower().startswith("trivy") else None
     if by_name:
         return by_name
-    if named or (run.kind in {ReportKind.DEPENDENCIES, ReportKind.IMAGE} and rule.id.upper().startswith(("SNYK-", "PYSEC-"))):
-        return FindingKind.VULNERABILITY
-    return _KINDS.get(run.kind, FindingKind.CODE)
+    return FindingKind.VULNERABILITY if named else _KINDS.get(run.kind, FindingKind.CODE)
 
 
 def _severity(result: Node, rule: Rule, word: str) -> tuple[Severity, str, tuple[Cvss, ...]]:
     """The order that `severity.py` gives. Results that are not failures have no level of their own."""
     kind = result.text("kind") or "fail"
     level = result.text("level") or (rule.level if kind == "fail" else "") or ("warning" if kind == "fail" else "")
-    score = score_of(result.node("properties")) or rule.score
+    score, odd = score_of(result.node("properties"))
+    score, odd = (score, odd) if score or odd else (rule.score, rule.word)
+    word = word or odd
     cvss = (score,) if score else ()
     if word:
         return severity.from_word(word, cvss), word, cvss
@@ -151,16 +169,21 @@ def _location(result: Node, run: Run) -> str:
         if path:
             return path + (f":{line:.0f}" + (f":{column:.0f}" if column else "") if line else "")
         logical = [location.node("logicalLocation"), *location.nodes("logicalLocations")]
-        name = next((found for one in logical if (found := one.text("fullyQualifiedName", 1000) or one.text("name"))), "")
+        name = next((found for one in logical if (found := one.text("fullyQualifiedName", 500) or one.text("name"))), "")
         if name:
             return name
     return _path(result.node("analysisTarget"), run)
 
 
+def _file(result: Node, run: Run) -> str:
+    first = next(result.nodes("locations"), None)
+    return _path(first.node("physicalLocation").node("artifactLocation"), run) if first else ""
+
+
 def _path(artifact: Node, run: Run) -> str:
     index = artifact.number("index")
     by_index = run.files[int(index)] if index is not None and 0 <= index < len(run.files) else ""
-    return artifact.text("uri", 1000) or by_index
+    return artifact.text("uri", 500) or by_index
 
 
 def _package(said: dict[str, str], message: str, rule: Rule) -> tuple[str, str]:
@@ -174,7 +197,7 @@ def _package(said: dict[str, str], message: str, rule: Rule) -> tuple[str, str]:
 
 
 def _cwes(result: Node, rule: Rule) -> tuple[str, ...]:
-    taxa = [taxon.name("id", 300) for taxon in result.nodes("taxa") if _is_cwe(taxon)]
+    taxa = [taxon.name("id", 300) for taxon in result.few("taxa") if _is_cwe(taxon)]
     return tuple(dict.fromkeys((*rule.cwe, *cwes_in(*(f"CWE-{one}" if one.isdigit() else one for one in taxa)))))
 
 
@@ -184,7 +207,7 @@ def _is_cwe(taxon: Node) -> bool:
 
 def _suppression(result: Node) -> tuple[FindingState, str]:
     """Suppressed if all who had a say accepted it. One that says nothing of its state is accepted."""
-    suppressions = list(result.nodes("suppressions"))
+    suppressions = result.few("suppressions")
     states = [one.text("status") or one.text("state") or "accepted" for one in suppressions]
     if not states or any(state != "accepted" for state in states):
         return FindingState.OPEN, f"suppression {states[0]}" if states else ""
@@ -192,7 +215,17 @@ def _suppression(result: Node) -> tuple[FindingState, str]:
     return FindingState.SUPPRESSED, note or suppressions[0].text("kind")
 
 
+def _fingerprint(result: Node, run: Run, kind: FindingKind, own: str, message: str) -> str:
+    """By the tool's own fingerprints and the file, so that it stays the same when lines move; else by line and message."""
+    location, prints = _location(result, run), _prints(result)
+    if not prints:
+        return identity.fingerprint(kind, run.tool, own, location, message)
+    found = identity.fingerprint(kind, run.tool, own, _file(result, run), *prints)
+    number = run.numbers.of(found, location)
+    return identity.fingerprint(kind, found, str(number)) if number else found
+
+
 def _prints(result: Node) -> tuple[str, ...]:
-    """What the tool itself gives to tell results apart; some tools write other things than texts there."""
+    """Some tools write other things than texts there."""
     told = {**result.node("partialFingerprints").data, **result.node("fingerprints").data}
     return tuple(f"{key}={value}" for key, value in sorted(told.items()) if isinstance(value, str))

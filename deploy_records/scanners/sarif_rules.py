@@ -1,17 +1,18 @@
 """The rules of a SARIF run, in short, and the way from a result to its rule."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from deploy_records.scanners import severity
-from deploy_records.scanners.fields import Node
+from deploy_records.scanners.fields import Node, at_most
 from deploy_records.scanners.report import Cvss
 
 _MOST_RULES = 200_000
+_MOST_MESSAGES = 10_000
 _MOST_HELP = 400
+_SCORE = "security-severity"
 _CWE = re.compile(r"\bcwe[-/_: ]*(?:cwe[-/_: ]*)?0*([0-9]{1,5})\b", re.IGNORECASE)
-_LABEL = re.compile(r"^\W{0,4}([A-Z][A-Za-z ]{2,20}):\s*(\S.*?)\s*$", re.MULTILINE)
+_LABEL = re.compile(r"^\W{0,4}([A-Z][A-Za-z ]{2,20}):[ \t]*(\S.*)$", re.MULTILINE)
 _LABELS = {
     "Package": "package",
     "PkgName": "package",
@@ -33,6 +34,8 @@ class Rule:
     link: str = ""
     level: str = ""
     score: Cvss | None = None
+    word: str = ""
+    """What stands where a score should, or a score beyond the scale."""
     tags: tuple[str, ...] = ()
     cwe: tuple[str, ...] = ()
     other_ids: tuple[str, ...] = ()
@@ -53,11 +56,14 @@ class Rules:
 
     @classmethod
     def of(cls, tool: Node) -> "Rules":
-        parts = [tool.node("driver"), *tool.nodes("extensions")]
-        components = tuple(tuple(_rules(part)) for part in parts)
+        parts, count = [tool.node("driver"), *tool.few("extensions")], 0
+        components = list[tuple[Rule, ...]]()
+        for part in parts:
+            components.append(tuple(map(_rule, at_most(_MOST_RULES - count, part.nodes("rules"), part.place.key("rules")))))
+            count += len(components[-1])
         by_id = {rule.id: rule for rules in reversed(components) for rule in reversed(rules)}
         names = tuple((part.text("name"), part.text("guid")) for part in parts)
-        return cls(components, by_id, names, _messages(parts[0], "globalMessageStrings"))
+        return cls(tuple(components), by_id, names, _messages(parts[0], "globalMessageStrings"))
 
     def rule_of(self, result: Node) -> Rule:
         """By index, if the rule there bears the id of the result or the result names none; else by id."""
@@ -83,12 +89,17 @@ class Rules:
 
 def labels_in(text: str) -> dict[str, str]:
     """What Trivy and Grype write as lines: `Package: curl`, `Installed Version: 7.1`, …"""
-    return {_LABELS[found[1]]: found[2][:300] for found in _LABEL.finditer(text[:4000]) if found[1] in _LABELS}
+    return {_LABELS[found[1]]: found[2][:300].strip() for found in _LABEL.finditer(text[:4000]) if found[1] in _LABELS}
 
 
-def score_of(properties: Node) -> Cvss | None:
-    number = properties.number("security-severity")
-    return Cvss("", "", number, "security-severity") if severity.is_score(number) else None
+def score_of(properties: Node) -> tuple[Cvss | None, str]:
+    """The score that `security-severity` gives, or what stands there instead of one."""
+    said = properties.text(_SCORE, 100)
+    try:
+        number = float(said) if said else None
+    except ValueError:
+        number = None
+    return (Cvss("", "", number, _SCORE), "") if severity.is_score(number) else (None, said)
 
 
 def cwes_in(*texts: str) -> tuple[str, ...]:
@@ -99,19 +110,12 @@ def _is_below(said: str, known: str) -> bool:
     return said == known or said.startswith(f"{known}/")
 
 
-def _rules(part: Node) -> Iterator[Rule]:
-    for number, node in enumerate(part.nodes("rules")):
-        if number >= _MOST_RULES:
-            raise node.place.wrong(f"expected at most {_MOST_RULES:,} rules.")
-        yield _rule(node)
-
-
 def _rule(node: Node) -> Rule:
     properties, text = node.node("properties"), node.node("help").block("text")
     tags = properties.texts("tags")
     purls = properties.texts("purls", 1000) if isinstance(properties.data.get("purls"), list) else ()
-    related = [one.node("target").name("id", 300) for one in node.nodes("relationships") if _is_cwe(one.node("target"))]
-    own = node.name("id", 300)
+    related = [one.node("target").name("id", 300) for one in node.few("relationships") if _is_cwe(one.node("target"))]
+    own, (score, word) = node.name("id", 300), score_of(properties)
     return Rule(
         id=own,
         name=node.text("name"),
@@ -119,7 +123,8 @@ def _rule(node: Node) -> Rule:
         description=node.node("fullDescription").block("text", _MOST_HELP) or text[:_MOST_HELP],
         link=node.link("helpUri"),
         level=node.node("defaultConfiguration").text("level"),
-        score=score_of(properties),
+        score=score,
+        word=word,
         tags=tags,
         cwe=cwes_in(own, *tags, *(f"CWE-{one}" if one.isdigit() else one for one in related)),
         other_ids=node.texts("deprecatedIds"),
@@ -134,4 +139,5 @@ def _is_cwe(target: Node) -> bool:
 
 
 def _messages(node: Node, key: str) -> dict[str, str]:
-    return {name: message.block("text", _MOST_HELP) for name, message in node.entries(key)}
+    entries = at_most(_MOST_MESSAGES, node.entries(key), node.place.key(key))
+    return {name: message.block("text", _MOST_HELP) for name, message in entries}

@@ -32,7 +32,7 @@ def read(root: Node) -> Report:
         format=NAME,
         tool=tool,
         version=version,
-        target=root.text("name", 1000),
+        target=root.text("name", 500),
         kinds=(ReportKind.SBOM,),
         findings=(),
         components=Lazily(lambda: _components(root)),
@@ -45,7 +45,7 @@ def _tool(creation: Node) -> tuple[str, str]:
     for creator in creation.texts("creators", 300):
         match = _TOOL.fullmatch(creator)
         if match:
-            return match.group(1), match.group(2) or ""
+            return match.group(1)[:100], (match.group(2) or "")[:100]
     return "", ""
 
 
@@ -94,7 +94,7 @@ def _digests(root: Node) -> ReportDigests:
 
 def _notes(package: Node) -> Iterator[tuple[str, str]]:
     """Trivy writes what it knows of an image as `ImageID: sha256:…`, once as attributions, now as annotations."""
-    texts = [*package.texts("attributionTexts", 500), *(note.text("comment", 500) for note in package.nodes("annotations"))]
+    texts = [*package.texts("attributionTexts", 500), *(note.text("comment", 500) for note in package.few("annotations"))]
     for text in texts:
         name, _colon, value = text.partition(":")
         yield name.strip(), value.strip()

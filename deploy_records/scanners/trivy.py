@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from deploy_records.scanners import image_names, purls
@@ -13,6 +14,12 @@ from deploy_records.scanners.trivy_findings import Where
 NAME = "trivy"
 
 _IMAGE = "container_image"
+_MOST_REMARKS = 100
+_NOT_LOOKED_AT = (
+    "It knows the operating system and yet lists no result for its packages, so they were not compared with known "
+    "vulnerabilities: it counts as no scan of them."
+)
+_NOTHING_KNOWN = "It lists no results: Trivy recognised nothing in it that it knows how to look at."
 _CLUSTER_LISTS = ("Resources", "Findings", "Vulnerabilities", "Misconfigurations")
 _BY_CLASS = {
     "os-pkgs": ReportKind.DEPENDENCIES,
@@ -51,7 +58,7 @@ def read_legacy(value: Any, place: Place) -> Report:
     first = next(results())[0]
     is_image = first.text("Type").lower() in purls.SYSTEMS
     kinds = (ReportKind.IMAGE,) if is_image else (ReportKind.DEPENDENCIES,)
-    return _report(results, target=_image_of(first.text("Target", 1000)), kinds=kinds)
+    return _report(results, target=_image_of(first.text("Target", 500)), kinds=kinds)
 
 
 def _whole(root: Node) -> Report:
@@ -60,13 +67,15 @@ def _whole(root: Node) -> Report:
         raise root.place.key("SchemaVersion").expected("2", root.data.get("SchemaVersion"))
     results: Results = lambda: ((result, "") for result in root.nodes("Results"))  # noqa: E731 - made anew each time
     metadata, first = root.node("Metadata"), next(root.nodes("Results"), None)
+    kinds, remarks = (_kinds(root.text("ArtifactType"), root), ()) if first else _without_results(root)
     return _report(
         results,
-        target=root.text("ArtifactName", 1000) or (_image_of(first.text("Target", 1000)) if first else ""),
-        kinds=_kinds(root.text("ArtifactType"), root),
-        version=root.node("Trivy").text("Version"),
+        target=root.text("ArtifactName", 500) or (_image_of(first.text("Target", 500)) if first else ""),
+        kinds=kinds,
+        version=root.node("Trivy").text("Version", 100),
         digests=_digests(metadata),
         created_at=root.moment("CreatedAt"),
+        remarks=remarks,
     )
 
 
@@ -80,14 +89,14 @@ def _cluster(root: Node) -> Report:
                 for result in resource.nodes("Results"):
                     yield result, name
 
-    errors = [
+    errors = (
         f"{resource.text('Kind')} {resource.text('Name')} was not looked at: {resource.text('Error')}."
         for key in _CLUSTER_LISTS
         for resource in root.nodes(key)
         if resource.text("Error")
-    ]
-    target = root.text("ClusterName", 1000) or "a cluster without a name"
-    return _report(results, target=target, kinds=(ReportKind.CLUSTER,), remarks=tuple(errors[:100]))
+    )
+    target = root.text("ClusterName", 500) or "a cluster without a name"
+    return _report(results, target=target, kinds=(ReportKind.CLUSTER,), remarks=tuple(islice(errors, _MOST_REMARKS)))
 
 
 def _report(results: Results, **header: Any) -> Report:
@@ -100,10 +109,16 @@ def _report(results: Results, **header: Any) -> Report:
     )
 
 
+def _without_results(root: Node) -> tuple[tuple[ReportKind, ...], tuple[str, ...]]:
+    """Trivy lists the packages of an operating system that it knows even if nothing is wrong with them."""
+    if root.node("Metadata").node("OS").text("Family"):
+        return (ReportKind.CONFIG,), (_NOT_LOOKED_AT,)
+    kind = ReportKind.IMAGE if root.text("ArtifactType") == _IMAGE else ReportKind.DEPENDENCIES
+    return (kind,), (_NOTHING_KNOWN,)
+
+
 def _kinds(artifact: str, root: Node) -> tuple[ReportKind, ...]:
     """By what was looked for: an image that was searched for secrets only is no vulnerability scan of it."""
-    if not root.has("Results"):
-        return (ReportKind.IMAGE if artifact == _IMAGE else ReportKind.DEPENDENCIES,)
     found = dict.fromkeys(kind for result in root.nodes("Results") for kind in _looked_for(result))
     if artifact == _IMAGE and ReportKind.DEPENDENCIES in found:
         return (ReportKind.IMAGE,)
@@ -129,7 +144,7 @@ def _digests(metadata: Node) -> ReportDigests:
 
 def _findings(results: Results) -> Iterator[Finding]:
     for result, prefix in results():
-        where = Where(result.text("Target", 1000), result.text("Type").lower(), prefix)
+        where = Where(result.text("Target", 500), result.text("Type").lower(), prefix)
         for entry in result.nodes("Vulnerabilities"):
             yield entries.vulnerability(entry, where)
         for entry in result.nodes("Misconfigurations"):

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deploy_records.scanners import identity, purls, severity
-from deploy_records.scanners.fields import MOST_PURL, Node, line, link
+from deploy_records.scanners.fields import MOST_IN_LIST, MOST_PURL, Node, at_most
 from deploy_records.scanners.report import Component, Cvss, Finding, FindingKind, FindingState
+from deploy_records.scanners.texts import line, link
 
 TOOL = "Trivy"
 
@@ -27,7 +28,7 @@ class Where:
     prefix: str = ""
 
     def at(self, path: str = "", lines: str = "") -> str:
-        return ": ".join(part for part in (self.prefix, (path or self.target) + lines) if part)
+        return line(": ".join(part for part in (self.prefix, (path or self.target) + lines) if part), 500)
 
 
 def vulnerability(entry: Node, where: Where) -> Finding:
@@ -48,7 +49,7 @@ def vulnerability(entry: Node, where: Where) -> Finding:
         package=package,
         version=version,
         fixed_version=entry.text("FixedVersion"),
-        location=where.at(entry.text("PkgPath", 1000)),
+        location=where.at(entry.text("PkgPath", 500)),
         cwe=entry.texts("CweIDs"),
         title=entry.text("Title"),
         description=entry.block("Description"),
@@ -101,8 +102,8 @@ def secret(entry: Node, where: Where) -> Finding:
 
 
 def licence(entry: Node, where: Where) -> Finding:
-    own, package, word = entry.needed("Name", 300), entry.name("PkgName"), entry.text("Severity")
-    location = where.at(entry.text("FilePath", 1000))
+    own, package, word = entry.text("Name", 200) or entry.needed("Name"), entry.name("PkgName"), entry.text("Severity")
+    location = where.at(entry.text("FilePath", 500))
     return Finding(
         tool=TOOL,
         kind=FindingKind.LICENCE,
@@ -154,7 +155,7 @@ def component(entry: Node, where: Where) -> Component:
 
 
 def _cvss(entry: Node) -> Iterator[Cvss]:
-    for source, scores in entry.entries("CVSS"):
+    for source, scores in at_most(MOST_IN_LIST, entry.entries("CVSS"), entry.place.key("CVSS")):
         for vector_key, score_key, version in _SCORES:
             vector, score = scores.text(vector_key), scores.number(score_key)
             if vector or score:

@@ -17,6 +17,7 @@ PIECE = 256 * 1024
 _LARGEST_TAG = 1024 * 1024
 _MOST_HELD = 4 * 1024 * 1024
 _MOST_TEXT = 64 * 1024
+_WEIGHT = 100
 _SEPARATOR = "\n"
 
 
@@ -29,6 +30,8 @@ class Element:
     parent: "Element | None"
     children: "list[Element]" = field(default_factory=list)
     text: str = ""
+    held_before: int = 0
+    """How much was held when it began."""
 
     def child(self, name: str) -> "Element | None":
         return next((child for child in self.children if child.name == name), None)
@@ -101,7 +104,8 @@ class _Walk:
         if self._wanted.skip(element):
             self._skipped = 1
             return
-        self._hold(100 + sum(map(len, attributes.values())))
+        element.held_before = self._held
+        self._hold(_WEIGHT + sum(map(len, attributes.values())))
         self._current = element
 
     def _end(self, _tag: str) -> None:
@@ -115,7 +119,7 @@ class _Walk:
         self._current = element.parent
         if element.parent is None or self._wanted.emit(element):
             self._ready.append(element)
-            self._held = 0
+            self._held = element.held_before
         else:
             element.parent.children.append(element)
 
@@ -127,7 +131,7 @@ class _Walk:
     def _hold(self, size: int) -> None:
         self._held += size
         if self._held > _MOST_HELD:
-            raise self._wrong("one element holds more than 4 MiB. Expected smaller ones.")
+            raise self._wrong("one element holds more than 4 MiB, or too much stands beside those that are read. Expected less.")
 
     def _doctype(self, *_declared: Any) -> NoReturn:
         raise self._wrong("it declares a document type or an entity. Expected XML without.")
