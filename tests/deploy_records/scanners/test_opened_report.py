@@ -1,0 +1,49 @@
+import io
+
+import pytest
+
+from deploy_records.scanners import FORMATS, opened_report
+from tests.deploy_records.scanners.image_reports import TRIVY
+from tests.deploy_records.scanners.reports import ALL, ALL_FILES
+from tests.deploy_records.scanners.understand import refusal, understood
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_a_report_is_known_by_what_stands_in_it_and_not_by_its_name(name: str) -> None:
+    report = understood(ALL_FILES[name], name="misleading.sarif").report
+    assert report.format == name.partition(",")[0]
+    assert report.format in FORMATS
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_order_of_the_keys_does_not_matter(name: str) -> None:
+    report = dict(reversed(ALL[name].items())) if isinstance(ALL[name], dict) else ALL[name]
+    assert understood(report).report.format == name.partition(",")[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "[{}]", '{"a": 1}', '{"matches": []}', '{"dependencies": {}}', '{"results": []}', "<a/>"]
+)
+def test_an_unknown_form_is_refused_with_the_list_of_known_ones(text: str) -> None:
+    said = refusal(text)
+    assert "no report of a known form" in said
+    assert all(known in said for known in FORMATS.values())
+
+
+def test_findings_and_components_may_be_read_again() -> None:
+    with opened_report(io.BytesIO(ALL_FILES["trivy"]), "x") as report:
+        assert list(report.findings) == list(report.findings)
+        assert list(report.components) == list(report.components)
+
+
+def test_no_findings_count_only_if_tool_and_target_are_known() -> None:
+    empty = {**TRIVY, "Results": [{"Target": "", "Class": "os-pkgs", "Type": "debian"}], "ArtifactName": ""}
+    assert "has no findings and does not say what was scanned" in refusal(empty)
+
+
+@pytest.mark.parametrize("name", ["a\u202eb.json", "x" * 500, "<script>.json"])
+def test_the_name_of_the_file_is_made_safe_in_messages(name: str) -> None:
+    with pytest.raises(Exception, match="Nothing was stored") as refused, opened_report(io.BytesIO(b"{}"), name):
+        pytest.fail("It was opened.")
+    assert "\u202e" not in str(refused.value)
+    assert len(str(refused.value)) < 600
