@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Model
 
 _AT_ONCE, _HELD = 1000, 500
+_SIZE = 8
 
 Row = tuple[Any, ...]
 
@@ -43,15 +44,13 @@ class Rows:
     def __iter__(self) -> Iterator[Row]:
         self._write()
         self._file.seek(0)
-        while True:
-            try:
-                yield from marshal.load(self._file)  # noqa: S302 - written by ourselves, into a file without a name
-            except EOFError:
-                return
+        while size := self._file.read(_SIZE):
+            yield from marshal.loads(self._file.read(int.from_bytes(size)))  # noqa: S302 - written by ourselves just before
 
     def _write(self) -> None:
         self._file.seek(0, 2)
-        marshal.dump(self._held, self._file)
+        data = marshal.dumps(self._held)
+        self._file.write(len(data).to_bytes(_SIZE) + data)
         self._held = []
 
 

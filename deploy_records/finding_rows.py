@@ -59,8 +59,8 @@ def seen(reports: Iterable[int]) -> Iterator[Seen]:
     rows = ScanFinding.objects.filter(report__in=list(reports)).order_by("pk").values_list(*_SEEN)
     for number, tool, kind, name, severity, fingerprint, aliases, purl, package, version, fixed, state in rows.iterator(_AT_ONCE):
         yield Seen(
-            number, tool, _KINDS[kind], name, _SEVERITIES[severity], fingerprint,
-            tuple(aliases.split("\n")) if aliases else (), purl, package, version, fixed, _STATES[state],
+            number, tool, _KINDS[kind], name, _SEVERITIES[severity], fingerprint, tuple(aliases.split("\n")) if aliases else (),
+            purl, package, version, fixed, _STATES[state],
         )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def match(report: ScanReport, actor: Actor) -> list[ScanMatch]:
     return made
 
 
-def choose(report: ScanReport, entry: ImageDigest, person: User, actor: Actor) -> ScanMatch:
+def choose(report: ScanReport, entry: ImageDigest, person: User | None, actor: Actor) -> ScanMatch:
     """A person's choice, for a report that names no digest."""
     platform = digests_of(report).platform
     made = _made(ScanMatch(report=report, entry=entry, by=Match.PERSON, platform=platform, person=person), actor)

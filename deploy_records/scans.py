@@ -31,6 +31,7 @@ from deploy_records.scanners.texts import line
 from deploy_records.stored_files import Packed
 
 MAY_IMPORT = "deploy_records.import_report"
+_SHELL = "shell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,10 @@ class Imported:
 @dataclass(frozen=True, slots=True)
 class _Order:
     name: str
-    person: User
+    person: User | None
     actor: Actor
     chosen: ImageDigest | None
-    is_demo: bool
+    is_demo: bool = False
 
 
 def import_report(
@@ -64,13 +65,14 @@ def import_report(
     `chosen` is for a report that names no digest, and is refused if it names another. Raises `Invalid` and `Refused`.
     """
     person = require(by, MAY_IMPORT, "Importing a scan report")
-    order = _Order(shown_name(name), person, Actor.of(person, address), chosen, is_demo)
-    with stored_files.packed(file, order.name) as packed:
-        known = _known(packed.sha256)
-        if known is not None:
-            return _import_again(known, order)
-        with read_whole(file, order.name, progress) as read:
-            return _import_new(packed, read, order)
+    return _import(file, _Order(shown_name(name), person, Actor.of(person, address), chosen, is_demo), progress)
+
+
+def import_from_shell(file: BinaryIO, name: str, by: User | None, *, chosen: ImageDigest | None = None) -> Imported:
+    """The same for who sits at the machine, and may give no name: that one could write into the database anyway."""
+    if by is not None:
+        return import_report(file, name, by, chosen=chosen, address=_SHELL)
+    return _import(file, _Order(shown_name(name), None, Actor(_SHELL), chosen))
 
 
 def assign(report: ScanReport, entry: ImageDigest, by: Person, *, address: str = "") -> ScanMatch:
@@ -99,6 +101,15 @@ def shown_name(name: str) -> str:
     """A file's name as a label: without its folders, and with what cannot be seen made visible."""
     bare = name.replace("\\", "/").rpartition("/")[2].encode("utf-8", "replace").decode()
     return line(bare, 255) or "report"
+
+
+def _import(file: BinaryIO, order: _Order, progress: Progress = lambda _read: None) -> Imported:
+    with stored_files.packed(file, order.name) as packed:
+        known = _known(packed.sha256)
+        if known is not None:
+            return _import_again(known, order)
+        with read_whole(file, order.name, progress) as read:
+            return _import_new(packed, read, order)
 
 
 def _import_new(packed: Packed, read: Read, order: _Order) -> Imported:
@@ -145,7 +156,7 @@ def _matched(report: ScanReport, order: _Order) -> list[ScanMatch]:
     return []
 
 
-def _chosen(report: ScanReport, entry: ImageDigest, person: User, actor: Actor, name: str) -> ScanMatch:
+def _chosen(report: ScanReport, entry: ImageDigest, person: User | None, actor: Actor, name: str) -> ScanMatch:
     scan_matching.refuse_other_than(scan_matching.digests_of(report), entry, name)
     known = report.matches.filter(entry=entry).first()
     if known is not None:

@@ -51,6 +51,21 @@ def packed(file: BinaryIO, name: str) -> Iterator[Packed]:
         yield Packed(digest.hexdigest(), size, written, stream)
 
 
+@contextmanager
+def seekable(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """`file`, or what a pipe gives, up to the size that a report may have."""
+    if file.seekable():
+        yield file
+        return
+    with tempfile.TemporaryFile() as copy:
+        size = 0
+        while data := file.read(PIECE):
+            size += copy.write(data)
+            if size > MOST_BYTES:
+                raise too_large(name)
+        yield copy
+
+
 def too_large(name: str) -> Refused:
     most = MOST_BYTES // 1024**2
     return Refused(

@@ -30,6 +30,7 @@ LOOK = (
     "deploy_records.view_imagedigest",
     "deploy_records.view_deployment",
     "deploy_records.view_poamitem",
+    "deploy_records.view_gatepolicy",
 )
 OPERATE = (
     "chatbot_service.operate_service",
@@ -62,6 +63,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "deploy_records.revoke_digest",
         "deploy_records.request_poam",
         "deploy_records.approve_poam",
+        "deploy_records.set_policy",
         "deploy_records.import_report",
         "deploy_records.view_auditevent",
     ),

@@ -10,6 +10,8 @@ from deploy_records.rules.digest import parse_pinned
 _QUIET = "none"
 _DEEDS: dict[str, tuple[str, str]] = {
     "approval.given": ("Approved", "ok"),
+    "approval.needs-review": ("Approval has to be looked at again", "warn"),
+    "approval.renewed": ("Approved again", "ok"),
     "approval.withdrawn": ("Approval withdrawn", "warn"),
     "audit.checked": ("Trail checked", "ok"),
     "deployment.began": ("Deployed", "ok"),
@@ -59,6 +61,7 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "poam.revised": ("Exception changed", _QUIET),
     "poam.taken-back": ("Exception a draft again", _QUIET),
     "poam.warned": ("Warned of the end of an exception", "warn"),
+    "policy.set": ("Gate policy set", "warn"),
     "refused": ("Refused", "stop"),
     "report.came-again": ("Scan report came again", _QUIET),
     "report.imported": ("Scan report imported", _QUIET),
@@ -74,6 +77,7 @@ _DEEDS: dict[str, tuple[str, str]] = {
 AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "digests": ("Digests and approvals", ("digest.", "approval.")),
     "exceptions": ("Exceptions", ("poam.",)),
+    "policies": ("Gate policies", ("policy.",)),
     "reports": ("Scan reports", ("report.",)),
     "deployments": ("Deployments", ("deployment.",)),
     "jobs": ("Jobs", ("job.",)),
@@ -130,7 +134,7 @@ def _deed(event: AuditEvent) -> tuple[str, str]:
 
 
 _CONSEQUENCES = frozenset({"digest.approved", "digest.candidate", "digest.known-good"})
-_PARTS = {"worker": "a worker", "watcher": "the watcher", "anonymous": "somebody not signed in"}
+_PARTS = {"worker": "a worker", "watcher": "the watcher", "anonymous": "somebody not signed in", "shell": "somebody at the shell"}
 
 
 def who(event: AuditEvent) -> str:

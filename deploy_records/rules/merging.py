@@ -6,9 +6,10 @@ one, whatever a report says of aliases. Of what tools say differently the worst 
 counts if all of them say so. Everything else (secrets, code, configuration) is the same if its fingerprint is.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from deploy_records.scanners.identity import main_name, package_key
 from deploy_records.scanners.report import Finding, FindingKind, FindingState, Severity
@@ -24,8 +25,7 @@ def weight(severity: Severity) -> int:
     return _SORTED_AS_WORST if severity is Severity.UNKNOWN else severity.weight
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What one report says. `number` tells it from all others."""
 
     number: int
@@ -81,16 +81,24 @@ def merged(findings: Callable[[], Iterable[Seen]]) -> Iterator[Merged]:
     groups = _Groups()
     of_each = [groups.add(one) for one in findings()]
     roots = [groups.root(group) for group in of_each]
-    missing: dict[int, int] = defaultdict(int)
-    for root in roots:
-        missing[root] += 1
+    missing = Counter(roots)
     waiting: dict[int, list[Seen]] = defaultdict(list)
     for root, one in zip(roots, findings(), strict=True):
         missing[root] -= 1
         if missing[root]:
             waiting[root].append(one)
         else:
-            yield _put_together([*waiting.pop(root, ()), one])
+            yield _put_together([*waiting.pop(root), one]) if root in waiting else _alone(one)
+
+
+def _alone(one: Seen) -> Merged:
+    names = (one.name, *one.aliases)
+    shown = _shown(one.kind, names)
+    aliases = tuple(name for name in names if name != shown) if one.aliases else ()
+    return Merged(
+        one.kind, shown, one.severity, (one.number,), (one.tool,), aliases, one.fingerprint, one.purl, one.package, one.version,
+        one.fixed_version, one.state,
+    )  # fmt: skip
 
 
 def _put_together(same: list[Seen]) -> Merged:
@@ -138,13 +146,13 @@ class _Groups:
         group, cve = -1, _cve(one)
         for key in _keys(one):
             known = self._by_key.get(key, -1)
-            if known >= 0 and group < 0:
-                group = self._fitting(known, cve)
-            elif known >= 0:
-                self._join(known, group)
-            else:
+            if known < 0:
                 group = self._new(cve) if group < 0 else group
                 self._by_key[key] = group
+            elif group < 0:
+                group = self._fitting(known, cve)
+            else:
+                self._join(known, group)
         return group
 
     def root(self, group: int) -> int:
@@ -176,18 +184,19 @@ class _Groups:
 
 
 def _cve(one: Seen) -> str:
-    main = main_name(one.name, one.aliases) if one.kind is FindingKind.VULNERABILITY else ""
+    if one.kind is not FindingKind.VULNERABILITY:
+        return ""
+    main = main_name(one.name, one.aliases) if one.aliases else one.name.upper()
     return main if main.startswith("CVE-") else ""
 
 
-def _keys(one: Seen) -> Iterator[int]:
+def _keys(one: Seen) -> list[int]:
     """Hashes of what says that it is the same thing: numbers, so that many take little memory."""
-    yield hash(one.fingerprint)
     package = package_key(one.purl, one.package) if one.kind is FindingKind.VULNERABILITY else ""
-    if package:
-        version = one.version.removeprefix("v")
-        for name in (one.name, *one.aliases):
-            yield hash((name.casefold(), package, version))
+    if not package:
+        return [hash(one.fingerprint)]
+    version = one.version.removeprefix("v")
+    return [hash(one.fingerprint), *(hash((name.casefold(), package, version)) for name in (one.name, *one.aliases))]
 
 
 @dataclass(frozen=True, slots=True)
