@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from chatbot_service import lights
+from chatbot_service.asking import question
 from chatbot_service.health.runs import UNKNOWN, Change, Run, Summary, runs_between, summary
 from chatbot_service.lights import Light, Standing
 from chatbot_service.models import HealthTransition, Job, Service
@@ -108,20 +109,20 @@ def look_at(services: QuerySet[Service], now: datetime | None = None) -> list[Ro
     last_jobs = Job.objects.with_people().in_bulk([one.last_job for one in found if one.last_job])
     deployed = _deployed(found)
     entries = _entries(found, deployed)
-    decisions = verdict.ask_all(entries.values())
+    running = {one.service.pk: entry for one in found if (entry := _running(one.service, _there(one, deployed), entries))}
+    decisions = _decisions(found, running)
     usual = rollback_times()
 
     def row(one: _Found) -> Row:
         number = one.service.pk
-        deployment = deployed.get((one.service.host.name, one.service.name))
-        entry = _running(one.service, deployment, entries)
+        deployment = _there(one, deployed)
         held = touching[number]
         known = [*changes[number], *_not_watched_since(one.service, moment)]
         runs = runs_between(since, moment, known, one.state_before, [held_one.touch for held_one in held])
         return Row(
             service=one.service,
-            entry=entry,
-            decision=decisions.get(entry.pk) if entry else None,
+            entry=running.get(number),
+            decision=decisions.get(number),
             deployment=deployment,
             target=entries.get(one.target),
             last_job=last_jobs.get(one.last_job),
@@ -166,6 +167,16 @@ def rollback_target() -> Subquery:
     )
     others = ran_well.exclude(outcome=Outcome.UNDONE).exclude(entry__digest=OuterRef("seen_digest"))
     return Subquery(others.order_by("-started_at", "-id").values("entry")[:1])
+
+
+def _decisions(found: Iterable[_Found], running: dict[int, ImageDigest]) -> dict[int, Decision]:
+    """Whether what runs might be deployed there now, by the service's number."""
+    asked = {one.service.pk: question(one.service, running[one.service.pk]) for one in found if one.service.pk in running}
+    return dict(zip(asked, verdict.ask_each(list(asked.values())), strict=True))
+
+
+def _there(one: _Found, deployed: dict[tuple[str, str], Deployment]) -> Deployment | None:
+    return deployed.get((one.service.host.name, one.service.name))
 
 
 def _changes(services: Iterable[int], since: datetime) -> dict[int, list[Change]]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from chatbot_service import usual
+from chatbot_service.asking import question
 from chatbot_service.board import Row
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.jobs.step import Step
@@ -68,7 +69,7 @@ def _best(newer: Sequence[Choice]) -> Choice | None:
 
 
 def _choices(row: Row, entries: Sequence[ImageDigest]) -> list[Choice]:
-    decisions = verdict.ask_all(entries)
+    decisions = verdict.ask_each([question(row.service, entry) for entry in entries])
     approvals = defaultdict(list)
     for one in Approval.objects.filter(entry__in=entries, ended_at=None).select_related("by"):
         approvals[one.entry_id].append(one)
@@ -76,13 +77,13 @@ def _choices(row: Row, entries: Sequence[ImageDigest]) -> list[Choice]:
     return [
         Choice(
             entry=entry,
-            decision=decisions[entry.pk],
+            decision=decision,
             runs_now=entry.digest == row.service.seen_digest,
             approvals=approvals[entry.pk],
             elsewhere=elsewhere[entry.pk],
             platform=_platform(entry, row.service.host.platform),
         )
-        for entry in entries
+        for entry, decision in zip(entries, decisions, strict=True)
     ]
 
 
@@ -114,8 +115,8 @@ def for_rollback(row: Row) -> list[WayBack]:
     service = row.service
     targets = deployments.known_good_targets(service.host.name, service.name, repository=service.repository)
     entries = list(targets.exclude(digest=service.seen_digest)[:MOST])
-    decisions = verdict.ask_all(entries, rolling_back=True)
-    return [WayBack(entry, decisions[entry.pk], _last_ran(entry)) for entry in entries]
+    decisions = verdict.ask_each([question(service, entry) for entry in entries], rolling_back=True)
+    return [WayBack(entry, decision, _last_ran(entry)) for entry, decision in zip(entries, decisions, strict=True)]
 
 
 def _last_ran(entry: ImageDigest) -> datetime:

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from chatbot_service.asking import question
 from chatbot_service.claims import lapsed_jobs
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.models import ACTIVE, Host, Job, JobState, Kind, Service
@@ -148,7 +149,8 @@ def _target(service: Service, text: str) -> str:
 
 def _ask_gate(service: Service, digest: str, *, rolling_back: bool) -> None:
     """A plain no is said at once; the worker asks again when the job begins."""
-    decision = verdict.ask(lookup.get(service.repository, digest), rolling_back=rolling_back)
+    asked = question(service, lookup.get(service.repository, digest))
+    (decision,) = verdict.ask_each([asked], rolling_back=rolling_back)
     if not decision.allowed:
         raise Refused(f"Not started. {decision.sentence}", code="gate")
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from chatbot_service import observe
+from chatbot_service.asking import question
 from chatbot_service.claims import Claim
 from chatbot_service.jobs.ports import ContainerFacts, Entry, Login, Verdict
 from chatbot_service.models import Job, Kind, RegistryLogin, Service
@@ -70,7 +71,8 @@ class JobRecords:
         return entry_facts(entry)
 
     def gate(self, digest: str) -> Verdict:
-        decision = verdict.ask(self._known(digest), rolling_back=self.job.kind == Kind.ROLLBACK)
+        asked = question(self._service, self._known(digest))
+        (decision,) = verdict.ask_each([asked], rolling_back=self.job.kind == Kind.ROLLBACK)
         return Verdict(decision.allowed, decision.sentence, decision.as_data())
 
     def deployed(self, digest: str, gate: dict[str, Any]) -> None:

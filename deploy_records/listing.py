@@ -11,7 +11,9 @@ from deploy_records.verdict import MAY_APPROVE
 def digests() -> QuerySet[ImageDigest]:
     """Ledger entries, newest first, each with `approvals_now` (those that count) and `open_deployments`."""
     counting = (
-        Approval.objects.filter(entry=OuterRef("pk"), ended_at__isnull=True, by__in=holders(MAY_APPROVE))
+        Approval.objects.filter(
+            entry=OuterRef("pk"), ended_at__isnull=True, review_since__isnull=True, by__in=holders(MAY_APPROVE)
+        )
         .exclude(by=F("entry__registered_by"))
         .exclude(by=F("entry__reinstated_by"))
         .order_by()

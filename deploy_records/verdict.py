@@ -1,58 +1,79 @@
-"""May this digest run now? Gathers what the ledger knows and asks the gate's rules."""
+"""May this digest run, here and now, and until when? Gathers what the record knows and asks the gate's rules."""
 
-from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from deploy_records.models import Approval, ImageDigest, LedgerState
-from deploy_records.people import holders
-from deploy_records.rules import gate
-from deploy_records.rules.gate import Case, Decision, Yes
+from deploy_records import gate_facts
+from deploy_records.gate_facts import MAY_APPROVE as MAY_APPROVE
+from deploy_records.gate_facts import Question as Question
+from deploy_records.models import ImageDigest
+from deploy_records.rules import gate, replay
+from deploy_records.rules.case import Case, Decision
+from deploy_records.rules.policy import ENVIRONMENTS
+from deploy_records.rules.replay import Turn as Turn
 
-MAY_APPROVE = "deploy_records.approve_digest"
+AHEAD = timedelta(days=90)
+"""How far the clock is run ahead where nobody says otherwise."""
 
 
-def ask(entry: ImageDigest, *, rolling_back: bool = False, at: datetime | None = None) -> Decision:
-    """The gate's answer for one digest. Rolling back to what was known good is warned of, never stopped."""
-    return ask_all([entry], rolling_back=rolling_back, at=at)[entry.pk]
+def ask(
+    entry: ImageDigest, *, rolling_back: bool = False, at: datetime | None = None, environment: str = "production",
+    service: str = "", host: str = "", platform: str = "",
+) -> Decision:  # fmt: skip
+    """The gate's answer for one digest. Rolling back to what was known good is warned of, never stopped.
+
+    `at` to come replays the clock: exceptions end, and reports grow too old. `service` and `host`: where it would run,
+    by their names; `platform`: os/architecture of that host.
+    """
+    question = Question(entry, environment, service, host, platform)
+    return ask_each([question], rolling_back=rolling_back, at=at)[0]
 
 
-def ask_all(entries: Iterable[ImageDigest], *, rolling_back: bool = False, at: datetime | None = None) -> dict[int, Decision]:
-    """The same for many, by primary key, in two queries."""
+def ask_all(
+    entries: Iterable[ImageDigest], *, rolling_back: bool = False, at: datetime | None = None,
+    environment: str = "production", service: str = "", host: str = "", platform: str = "",
+) -> dict[int, Decision]:  # fmt: skip
+    """The same for many digests at one place, by primary key."""
+    questions = [Question(entry, environment, service, host, platform) for entry in entries]
+    answers = ask_each(questions, rolling_back=rolling_back, at=at)
+    return {question.entry.pk: answer for question, answer in zip(questions, answers, strict=True)}
+
+
+def ask_each(
+    questions: Sequence[Question], *, rolling_back: bool = False, at: datetime | None = None
+) -> list[Decision]:  # fmt: skip
+    """One answer for each question, in their order, in a number of queries that does not grow with them."""
     rules = gate.TO_ROLL_BACK if rolling_back else gate.TO_DEPLOY
-    return {number: gate.decide(case, rules) for number, case in _cases(list(entries), at).items()}
+    return [gate.decide(case, rules) for case in gate_facts.cases(questions, at or timezone.now())]
 
 
-def case_of(entry: ImageDigest, at: datetime | None = None) -> Case:
+def ask_everywhere(entry: ImageDigest, at: datetime | None = None) -> dict[str, Decision]:
+    """Whether what an approval rests on is there, by environment: reports and findings only."""
+    return {case.environment: gate.decide(case, gate.TO_APPROVE) for case in cases_everywhere(entry, at)}
+
+
+def case_of(entry: ImageDigest, at: datetime | None = None, *, environment: str = "production") -> Case:
     """What the gate judges, as it is in the database now."""
-    return _cases([entry], at)[entry.pk]
+    return gate_facts.cases([Question(entry, environment)], at or timezone.now())[0]
 
 
-def _cases(entries: list[ImageDigest], at: datetime | None) -> dict[int, Case]:
-    moment = at or timezone.now()
-    approvers = frozenset(holders(MAY_APPROVE).values_list("pk", flat=True))
-    given = defaultdict(list)
-    for approval in Approval.objects.filter(entry__in=entries, ended_at__isnull=True).select_related("by"):
-        given[approval.entry_id].append(approval)
-    return {
-        entry.pk: Case(
-            state=entry.state,
-            at=moment,
-            approvals=tuple(Yes(one.by.get_username(), one.at, _flaw(one, entry, approvers)) for one in given[entry.pk]),
-            known_good_at=entry.known_good_at or (entry.registered_at if entry.state == LedgerState.KNOWN_GOOD else None),
-            note=entry.note,
-            failed_at=entry.failed_at,
-        )
-        for entry in entries
-    }
+def cases_everywhere(entry: ImageDigest, at: datetime | None = None) -> list[Case]:
+    return gate_facts.cases([Question(entry, name) for name in ENVIRONMENTS], at or timezone.now())
 
 
-def _flaw(approval: Approval, entry: ImageDigest, approvers: frozenset[int]) -> str:
-    """Judged again each time: who has lost the role, or turns out to have registered it, does not count."""
-    if approval.by_id in {entry.registered_by_id, entry.reinstated_by_id}:
-        return "they registered it or offered it again"
-    if approval.by_id not in approvers:
-        return "they no longer hold a role that may approve"
-    return ""
+def next_changes(
+    entry: ImageDigest, *, until: datetime | None = None, at: datetime | None = None, environment: str = "production",
+    service: str = "", host: str = "", platform: str = "",
+) -> tuple[Turn, ...]:  # fmt: skip
+    """When the answer turns to no within the next 90 days if nobody does anything, and why. Nothing if it is no now."""
+    return next_changes_each([Question(entry, environment, service, host, platform)], until=until, at=at)[0]
+
+
+def next_changes_each(
+    questions: Sequence[Question], *, until: datetime | None = None, at: datetime | None = None
+) -> list[tuple[Turn, ...]]:  # fmt: skip
+    """The same for each question, in their order."""
+    now = at or timezone.now()
+    return [replay.turns(case, until or now + AHEAD) for case in gate_facts.cases(questions, now)]

@@ -12,7 +12,20 @@ from django.utils import timezone
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.models import HealthTransition, Host, Job, JobState, JobStep, Kind, Service, StepState
 from chatbot_service.progress import lay_out
-from deploy_records.models import Approval, Deployment, ImageDigest, LedgerState, Outcome, PlatformImage
+from deploy_records import approving
+from deploy_records.models import (
+    Approval,
+    Deployment,
+    ImageDigest,
+    LedgerState,
+    Match,
+    Outcome,
+    PlatformImage,
+    ScanMatch,
+    ScanReport,
+    StoredFile,
+)
+from deploy_records.scanners.report import ReportKind
 
 REPOSITORY = "registry.test/acme/personal-chatbot"
 _numbers = itertools.count(1)
@@ -37,8 +50,10 @@ def host(name: str = "prod-1", **fields: Any) -> Host:
     return made
 
 
-def entry(word: object = "build 1", state: str = LedgerState.KNOWN_GOOD, **fields: Any) -> ImageDigest:
-    """A ledger entry with one platform. One that may run has an approval of somebody else than who registered it."""
+def entry(word: object = "build 1", state: str = LedgerState.KNOWN_GOOD, *, scanned: bool = True, **fields: Any) -> ImageDigest:
+    """A ledger entry with one platform and, unless it is not `scanned`, an image scan without findings. One that may run
+    has an approval of somebody else than who registered it, which rests on that scan.
+    """
     by = fields.pop("registered_by", None) or person("Operator")
     tag = fields.pop("tag", f"sha-{sha(word)[7:14]}")
     now = timezone.now()
@@ -50,13 +65,31 @@ def entry(word: object = "build 1", state: str = LedgerState.KNOWN_GOOD, **field
         entry=made, platform="linux/amd64", manifest_digest=sha((word, "manifest")), config_digest=sha((word, "config")),
         size=112_000_000,
     )  # fmt: skip
+    if scanned:
+        clean_report(made)
     if made.may_run:
         approval(made)
     return made
 
 
-def approval(of: ImageDigest, by: User | None = None) -> Approval:
-    return Approval.objects.create(entry=of, by=by or person("Release manager"))
+def approval(of: ImageDigest, by: User | None = None, **fields: Any) -> Approval:
+    """It rests on what is in the record now."""
+    usual = {"evidence": approving.evidence_now(of)}
+    return Approval.objects.create(entry=of, by=by or person("Release manager"), **usual | fields)
+
+
+def clean_report(of: ImageDigest, *kinds: ReportKind, days: float = 0, **fields: Any) -> ScanReport:
+    """A report that counts for the digest and has no findings, made `days` ago; an image scan unless told otherwise."""
+    made = timezone.now() - timedelta(days=days)
+    named = [str(kind) for kind in kinds or (ReportKind.IMAGE,)]
+    file = StoredFile.objects.create(sha256=sha((of.pk, "report", next(_numbers)))[7:], size=2, packed_size=10)
+    usual: dict[str, Any] = {
+        "name": "scan.json", "format": "trivy", "tool": "Trivy", "target": of.reference, "kind": named[0], "kinds": named,
+        "scanned_at": made, "imported_at": made, "made_at": made,
+    }  # fmt: skip
+    report = ScanReport.objects.create(file=file, **usual | fields)
+    ScanMatch.objects.create(report=report, entry=of, by=Match.PERSON, at=made)
+    return report
 
 
 def service(name: str = "personal_chatbot", *, runs: ImageDigest | None = None, **fields: Any) -> Service:

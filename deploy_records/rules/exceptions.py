@@ -87,6 +87,14 @@ class Excuses:
         ones = (excuse for name in finding.names for excuse in self._by_name.get(key(name), ()))
         return tuple(dict.fromkeys(ones))
 
+    def all(self) -> tuple[Excuse, ...]:
+        """Each once."""
+        return tuple(dict.fromkeys(excuse for ones in self._by_name.values() for excuse in ones))
+
+    def hold(self, name: str, at: datetime, limits: Limits = DEFAULT_LIMITS) -> bool:
+        """Whether the exception of that name is in force."""
+        return any(grant_at(one, at, limits) for one in self.all() if one.name == name)
+
 
 def judge(finding: Found, excuses: Excuses, place: Place, at: datetime, limits: Limits = DEFAULT_LIMITS) -> Verdict:
     """Of several that excuse a finding the one that lasts longest is named."""

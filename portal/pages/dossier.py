@@ -144,7 +144,7 @@ def _history(entry: ImageDigest) -> QuerySet[AuditEvent]:
 
 def _approvals(entry: ImageDigest, viewer: User) -> Approvals:
     case = verdict.case_of(entry)
-    flaws = {(yes.by, yes.at): yes.flaw for yes in case.approvals}
+    flaws = {(yes.by, yes.at): yes.flaw for yes in case.given}
     everything = [
         Given(one, flaws.get((one.by.get_username(), one.at), ""), one.by_id == viewer.pk)
         for one in entry.approvals.select_related("by")

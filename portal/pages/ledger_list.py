@@ -7,10 +7,10 @@ from django.db.models import Count, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest
 
-from deploy_records import listing
+from deploy_records import listing, policies
 from deploy_records.models import Deployment, ImageDigest, LedgerState
 from deploy_records.paging import Page, page_of
-from deploy_records.rules.gate import DEFAULT_NEEDED
+from deploy_records.rules.policy import DEFAULT
 from portal.pages import asked
 from portal.pages.places import Place, services_of
 
@@ -62,8 +62,9 @@ def read(request: HttpRequest) -> LedgerList:
     page = page_of(_matching(repository, state, text), "registered_at", request.GET.get("at", ""))
     numbers = services_of(one for entry in page.rows for one in _open(entry))
     counts = _counts()
+    needed = (policies.in_force().policy or DEFAULT).approvals
     return LedgerList(
-        rows=[_row(entry, numbers) for entry in page.rows],
+        rows=[_row(entry, numbers, needed) for entry in page.rows],
         page=page,
         repositories=list(ImageDigest.objects.order_by("repository").values_list("repository", flat=True).distinct()),
         states=[(one.value, one.label, counts.get(one.value, 0)) for one in LedgerState],
@@ -94,7 +95,7 @@ def _open(entry: ImageDigest) -> Sequence[Deployment]:
     return entry.open_deployments
 
 
-def _row(entry: ImageDigest, numbers: Mapping[tuple[str, str], int]) -> Row:
+def _row(entry: ImageDigest, numbers: Mapping[tuple[str, str], int], needed: int) -> Row:
     runs = [Place(one, numbers.get((one.host, one.service))) for one in _open(entry)]
     approvals: int = entry.approvals_now
-    return Row(entry, approvals, DEFAULT_NEEDED, runs)
+    return Row(entry, approvals, needed, runs)

@@ -1,25 +1,25 @@
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_records.rules.gate import TO_DEPLOY, TO_ROLL_BACK, Case, Decision, RuleResult, Yes, decide
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-BEFORE = NOW - timedelta(hours=1)
-APPROVED = Case("approved", NOW, (Yes("mira", BEFORE),))
-KNOWN_GOOD = replace(APPROVED, state="known-good", known_good_at=BEFORE)
+from deploy_records.rules.evidence import CLOCKS_DIFFER
+from deploy_records.rules.gate import TO_DEPLOY, TO_ROLL_BACK, Case, Decision, RuleResult, decide
+from tests.deploy_records.rules.cases import APPROVED, BEFORE, KNOWN_GOOD, NOW, policy, refused, relied, report, yes
 
 moments = st.integers(-10_000, 10_000).map(lambda minutes: NOW + timedelta(minutes=minutes))
 cases = st.builds(
     Case,
     state=st.sampled_from(["candidate", "approved", "known-good", "deprecated", "revoked"]) | st.text(max_size=10),
     at=moments,
-    approvals=st.lists(st.builds(Yes, st.text(max_size=5), moments, st.sampled_from(["", "a flaw"])), max_size=3).map(tuple),
-    needed=st.integers(-2, 4),
+    approvals=st.lists(
+        st.builds(yes, st.text(max_size=5), moments, st.sampled_from(["", "a flaw"]), st.just(relied())), max_size=3
+    ).map(tuple),
+    policy=st.integers(-2, 4).map(lambda number: policy(approvals=number)) | st.none(),
+    reports=st.sampled_from([(), (report(),), (report(days=29.9),)]),
     known_good_at=st.none() | moments,
     note=st.text(max_size=20),
     failed_at=st.none() | moments,
@@ -60,7 +60,7 @@ def test_without_an_approval_the_answer_is_no() -> None:
 
 
 def test_an_approval_with_a_flaw_does_not_count_and_the_flaw_is_said() -> None:
-    decision = decide(replace(APPROVED, approvals=(Yes("mira", BEFORE, "they no longer hold a role that may approve"),)))
+    decision = decide(replace(APPROVED, approvals=(yes("mira", BEFORE, "they no longer hold a role that may approve"),)))
     assert not decision.allowed
     assert "That of mira does not count: they no longer hold" in decision.sentence
 
@@ -71,14 +71,14 @@ def test_an_approval_given_later_than_the_moment_does_not_count() -> None:
 
 
 def test_as_many_approvals_as_needed_must_be_there() -> None:
-    two = replace(APPROVED, needed=2)
+    two = replace(APPROVED, policy=policy(approvals=2))
     assert "It has 1 valid of 2." in decide(two).sentence
-    assert decide(replace(two, approvals=(*two.approvals, Yes("nils", BEFORE)))).allowed
+    assert decide(replace(two, approvals=(*two.approvals, yes("nils", BEFORE)))).allowed
 
 
 @pytest.mark.parametrize("needed", [0, -1])
 def test_a_gate_that_needs_no_approval_is_not_set_and_means_no(needed: int) -> None:
-    assert not decide(replace(APPROVED, needed=needed)).allowed
+    assert not decide(replace(APPROVED, policy=policy(approvals=needed))).allowed
 
 
 def test_an_undone_job_is_a_warning_and_not_a_no() -> None:
@@ -94,7 +94,7 @@ def test_a_failure_from_before_it_was_known_good_is_no_warning() -> None:
 
 
 def test_every_rule_is_judged_so_that_all_that_must_be_cleared_is_known_at_once() -> None:
-    assert len(failing(decide(Case("candidate", NOW)))) == 2
+    assert refused(decide(Case("candidate", NOW))) == ["state", "approvals", "report-image"]
 
 
 def test_no_rules_at_all_mean_no() -> None:
@@ -140,11 +140,20 @@ def test_going_back_to_what_never_ran_healthy_is_refused_also_if_approved() -> N
     assert "Upgrade to it instead" in decision.refusals[0].to_clear
 
 
+def test_a_policy_that_cannot_be_read_means_no_but_never_stops_a_rollback() -> None:
+    unreadable = replace(KNOWN_GOOD, policy=None, policy_version=3)
+    assert not decide(unreadable).allowed
+    assert "Version 3 of the policy of production cannot be read." in decide(unreadable).sentence
+    assert decide(unreadable, TO_ROLL_BACK).allowed
+
+
 @given(cases)
-def test_whatever_the_case_a_yes_has_state_and_approvals(case: Case) -> None:
+def test_whatever_the_case_a_yes_has_state_approvals_and_a_report(case: Case) -> None:
     decision = decide(case)
     counted = [yes for yes in case.approvals if not yes.flaw and yes.at <= case.at]
-    entitled = case.state in {"approved", "known-good"} and 1 <= case.needed <= len(counted)
+    needed = case.policy.approvals if case.policy else 99
+    in_time = any(case.at - timedelta(days=30, seconds=1) < one.made_at <= case.at + CLOCKS_DIFFER for one in case.reports)
+    entitled = case.state in {"approved", "known-good"} and 1 <= needed <= len(counted) and in_time
     assert decision.allowed is entitled
 
 

@@ -1,0 +1,218 @@
+"""What the gate has to know, read from the record in a number of queries that does not grow with the questions."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from django.db.models import Count, Q, QuerySet
+
+from deploy_records import policies_in_force
+from deploy_records.models import (
+    Approval,
+    Deployment,
+    DigestFinding,
+    ImageDigest,
+    LedgerState,
+    PlatformImage,
+    PoamItem,
+    PoamState,
+    ScanMatch,
+)
+from deploy_records.people import holders
+from deploy_records.policies_in_force import InForce
+from deploy_records.rules.blocking import Fact
+from deploy_records.rules.case import Case, ReportFact, Running, Yes, shown
+from deploy_records.rules.component import Place
+from deploy_records.rules.exceptions import Excuse, Excuses, Grant
+from deploy_records.rules.review import relied
+from deploy_records.scanners.report import FindingKind, ReportKind, Severity
+
+MAY_APPROVE = "deploy_records.approve_digest"
+MOST_FINDINGS = 10_000
+"""Of one digest, that may block. With more than these nobody will excuse them one by one, and the answer is no."""
+_REMEMBERED = timedelta(days=90)
+"""For so long after its end an exception is named among the reasons."""
+_UNKNOWN_WEIGHT = 6
+_HARMLESS = frozenset({"suppressed", "not affected", "false positive", "resolved"})
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which digest, and where it would run. `service`, `host` and `platform` (os/architecture) may be left open."""
+
+    entry: ImageDigest
+    environment: str = "production"
+    service: str = ""
+    host: str = ""
+    platform: str = ""
+
+
+def cases(questions: Sequence[Question], at: datetime, policies: Mapping[str, InForce] | None = None) -> list[Case]:
+    """One for each question, in their order. `policies`: others than those in force, to see what they would do."""
+    if not questions:
+        return []
+    known = _Known(questions, at, policies or policies_in_force.all_in_force())
+    return [known.case(question) for question in questions]
+
+
+@dataclass(frozen=True)
+class _Known:
+    questions: Sequence[Question]
+    at: datetime
+    policies: Mapping[str, InForce]
+    _excuses: dict[bool, Excuses] = field(default_factory=dict)
+
+    def case(self, question: Question) -> Case:
+        entry, held = question.entry, self.policies.get(question.environment) or InForce(question.environment, policy=None)
+        return Case(
+            state=entry.state,
+            at=self.at,
+            approvals=tuple(self._yes(one, entry, question.environment) for one in self.approvals[entry.pk]),
+            policy=held.policy,
+            policy_version=held.version,
+            environment=question.environment,
+            registered_at=entry.registered_at,
+            known_good_at=entry.known_good_at or (entry.registered_at if entry.state == LedgerState.KNOWN_GOOD else None),
+            note=entry.note,
+            failed_at=entry.failed_at,
+            digest=entry.digest,
+            reports=tuple(self.reports[entry.pk]),
+            findings=tuple(self.findings[entry.pk]),
+            uncounted=self.uncounted.get(entry.pk, 0),
+            excuses=self.excuses(trusting_git=bool(held.policy and held.policy.trusts_git)),
+            place=Place(entry.repository, frozenset({entry.digest, *self.manifests[entry.pk]}), question.service,
+                        tuple(str(tag) for tag in entry.tags)),
+            platform=question.platform,
+            running=self._running(question),
+        )  # fmt: skip
+
+    def _yes(self, one: Approval, entry: ImageDigest, environment: str) -> Yes:
+        return Yes(one.by.get_username(), one.at, self._flaw(one, entry), relied(one.evidence, environment))
+
+    def _flaw(self, one: Approval, entry: ImageDigest) -> str:
+        """Judged again each time: who has lost the role, or turns out to have registered it, does not count."""
+        if one.by_id in {entry.registered_by_id, entry.reinstated_by_id}:
+            return "they registered it or offered it again"
+        if one.by_id not in self.approvers:
+            return "they no longer hold a role that may approve"
+        if one.review_since is not None:
+            return f"it has to be looked at again since {shown(one.review_since)}, as {one.review_because.rstrip('.')}"
+        return ""
+
+    def _running(self, question: Question) -> Running | None:
+        runs = self.deployed.get((question.host, question.service))
+        if runs is None:
+            return None
+        known = bool(self.reports[runs.entry_id]) and runs.entry_id not in self.uncounted
+        return Running(runs.entry.digest, tuple(self.findings[runs.entry_id]) if known else None)
+
+    @cached_property
+    def numbers(self) -> frozenset[int]:
+        """Of all digests whose reports are read: those asked about, and what runs where one is to be compared."""
+        return frozenset({one.entry.pk for one in self.questions} | {one.entry_id for one in self.deployed.values()})
+
+    @cached_property
+    def approvers(self) -> frozenset[int]:
+        return frozenset(holders(MAY_APPROVE).values_list("pk", flat=True))
+
+    @cached_property
+    def approvals(self) -> Mapping[int, list[Approval]]:
+        entries = {one.entry.pk for one in self.questions}
+        return _by(Approval.objects.filter(entry__in=entries, ended_at__isnull=True).select_related("by"))
+
+    @cached_property
+    def deployed(self) -> Mapping[tuple[str, str], Deployment]:
+        """What runs at the places asked about; not read where no policy asks for it."""
+        comparing = {name for name, held in self.policies.items() if held.policy and held.policy.no_worse}
+        places = {(one.host, one.service) for one in self.questions if one.environment in comparing and one.service}
+        if not places:
+            return {}
+        there = Q(host__in={host for host, _ in places}, service__in={service for _, service in places})
+        found = Deployment.objects.filter(there, ended_at__isnull=True).select_related("entry")
+        return {(one.host, one.service): one for one in found if (one.host, one.service) in places}
+
+    @cached_property
+    def manifests(self) -> Mapping[int, list[str]]:
+        found = defaultdict(list)
+        rows = PlatformImage.objects.filter(entry__in={one.entry.pk for one in self.questions})
+        for entry, manifest in rows.values_list("entry_id", "manifest_digest"):
+            found[entry].append(manifest)
+        return found
+
+    @cached_property
+    def reports(self) -> Mapping[int, list[ReportFact]]:
+        found = defaultdict(list)
+        for match in ScanMatch.objects.filter(entry__in=self.numbers, superseded_at__isnull=True).select_related("report__file"):
+            report = match.report
+            kinds = tuple(ReportKind(kind) for kind in report.kinds)
+            found[match.entry_id].append(
+                ReportFact(report.file.sha256, kinds, report.tool, report.made_at, match.platform, report.is_demo)
+            )
+        return found
+
+    @cached_property
+    def uncounted(self) -> Mapping[int, int]:
+        """How many findings may block, of digests that have too many of them."""
+        rows = self._blocking.order_by().values("entry").annotate(number=Count("pk")).filter(number__gt=MOST_FINDINGS)
+        return dict(rows.values_list("entry", "number"))
+
+    @cached_property
+    def findings(self) -> Mapping[int, list[Fact]]:
+        found = defaultdict(list)
+        rows = self._blocking.exclude(entry__in=self.uncounted).order_by("entry", "-weight", "pk")
+        for one in rows.defer("sources", "finding"):
+            found[one.entry_id].append(fact_of(one))
+        return found
+
+    @property
+    def _blocking(self) -> QuerySet[DigestFinding]:
+        return DigestFinding.objects.filter(entry__in=self.numbers, weight__gte=self._lightest)
+
+    @property
+    def _lightest(self) -> int:
+        policies = (held.policy for held in self.policies.values() if held.policy)
+        return min((severity.weight for policy in policies for severity in policy.blocks), default=_UNKNOWN_WEIGHT)
+
+    def excuses(self, *, trusting_git: bool) -> Excuses:
+        if trusting_git not in self._excuses:
+            self._excuses[trusting_git] = Excuses.of(_excuse(item, trusting_git=trusting_git) for item in self.items)
+        return self._excuses[trusting_git]
+
+    @cached_property
+    def items(self) -> list[PoamItem]:
+        """Exceptions that hold, held not long ago, or wait for their approval, which is a reason worth saying."""
+        lately = Q(grants__until__gte=self.at - _REMEMBERED)
+        return list(PoamItem.objects.filter(lately | Q(state=PoamState.REQUESTED)).distinct().prefetch_related("grants"))
+
+
+def fact_of(one: DigestFinding) -> Fact:
+    return Fact(
+        names=one.names,
+        severity=Severity(one.severity),
+        purl=one.purl,
+        package=one.package,
+        version=one.version,
+        fixed=one.fixed_version,
+        kind=FindingKind(one.kind),
+        fingerprint=one.fingerprint,
+        claimed=one.state if one.state in _HARMLESS else "",
+        tool=", ".join(one.tool_names),
+    )
+
+
+def _excuse(item: PoamItem, *, trusting_git: bool) -> Excuse:
+    """`poam_entries.excuse_of`, but an approval that only a file gave counts only where the policy trusts such files."""
+    grants = (one for one in item.grants.all() if trusting_git or one.by_id is not None)
+    return Excuse(
+        item.name, tuple(item.vulnerabilities), item.component, item.worst, tuple(Grant(one.at, one.until) for one in grants),
+        ended_at=item.ended_at, repository=item.repository, digest=item.digest, service=item.service,
+    )  # fmt: skip
+
+
+def _by(rows: Iterable[Approval]) -> Mapping[int, list[Approval]]:
+    found = defaultdict(list)
+    for row in rows:
+        found[row.entry_id].append(row)
+    return found

@@ -1,0 +1,110 @@
+"""Which findings block under a policy, and which of these an exception excuses. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from deploy_records.rules.component import Place
+from deploy_records.rules.exceptions import Excuses, judge
+from deploy_records.rules.policy import Policy
+from deploy_records.scanners.identity import main_name, package_key
+from deploy_records.scanners.report import Finding, FindingKind, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One finding of one report, as far as the gate judges it. `claimed`: what the report says to call it harmless."""
+
+    names: tuple[str, ...]
+    severity: Severity
+    purl: str = ""
+    package: str = ""
+    version: str = ""
+    fixed: str = ""
+    kind: FindingKind = FindingKind.VULNERABILITY
+    fingerprint: str = ""
+    claimed: str = ""
+    tool: str = ""
+
+    @classmethod
+    def of(cls, found: Finding) -> "Fact":
+        return cls(
+            found.names, found.severity, found.purl, found.package, found.version, found.fixed_version, found.kind,
+            found.fingerprint, str(found.state) if found.is_claimed_harmless else "", found.tool,
+        )  # fmt: skip
+
+    @property
+    def name(self) -> str:
+        return self.names[0] if self.names else "a finding without a name"
+
+    @property
+    def same(self) -> str:
+        """By which two tools' words for one thing are told to be the same."""
+        return self.fingerprint or "\x1f".join((*self.names, self.purl, self.package, self.version))
+
+    @property
+    def weakness(self) -> tuple[str, str]:
+        """The same weakness in another version of the package is the same here."""
+        return main_name(self.name, self.names[1:]), package_key(self.purl, self.package)
+
+    def __str__(self) -> str:
+        where = f" in {self.package} {self.version}".rstrip() if self.package else ""
+        return f"{self.name}{where} ({self.severity})"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A finding that would block. `excused_by` and `until`: by which exception; else `why_not`, a sentence each."""
+
+    fact: Fact
+    excused_by: str = ""
+    until: datetime | None = None
+    why_not: tuple[str, ...] = ()
+
+    @property
+    def blocks(self) -> bool:
+        return not self.excused_by
+
+    def __str__(self) -> str:
+        if self.excused_by:
+            return f"{self.fact}: excused by {self.excused_by}"
+        return f"{self.fact}: {self.why_not[0]}" if self.why_not else f"{self.fact}: no exception names it."
+
+
+def would_block(fact: Fact, policy: Policy) -> bool:
+    """Whether it blocks where no exception excuses it. An unknown severity does, whatever else the policy says."""
+    if fact.severity is Severity.UNKNOWN:
+        return True
+    if fact.severity not in policy.blocks or (fact.claimed and policy.claims_count):
+        return False
+    # Only of vulnerabilities it is known whether a fix exists; a secret or a fault in the code is for its owner to fix.
+    return policy.unfixed_block or fact.kind is not FindingKind.VULNERABILITY or bool(fact.fixed)
+
+
+def judged(facts: Iterable[Fact], policy: Policy, excuses: Excuses, place: Place, at: datetime) -> tuple[Judged, ...]:
+    """All that would block: first what does, then what is excused; worst first. What several tools found is there once,
+    and blocks if it does by the words of any of them.
+    """
+    found: dict[str, Judged] = {}
+    for fact in facts:
+        if would_block(fact, policy):
+            one = _judged(fact, policy, excuses, place, at)
+            known = found.get(fact.same)
+            found[fact.same] = _worse(known, one) if known else one
+    return tuple(sorted(found.values(), key=_worst_first))
+
+
+def _judged(fact: Fact, policy: Policy, excuses: Excuses, place: Place, at: datetime) -> Judged:
+    verdict = judge(fact, excuses, place, at, policy.limits)
+    return Judged(fact, verdict.excused_by, verdict.until, verdict.why_not)
+
+
+def _worse(one: Judged, other: Judged) -> Judged:
+    """Of two tools' words on the same thing; the tools of both are named."""
+    worst = min(one, other, key=_worst_first)
+    tools = ", ".join(dict.fromkeys(name for name in (*one.fact.tool.split(", "), other.fact.tool) if name))
+    return replace(worst, fact=replace(worst.fact, tool=tools))
+
+
+def _worst_first(one: Judged) -> tuple[bool, int, str, str]:
+    return not one.blocks, -one.fact.severity.weight, one.fact.name, one.fact.package
