@@ -19,35 +19,49 @@ _HIGHEST_ID = 2**63 - 1
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """Rows, newest first; `next` and `previous` are the cursors of older and newer rows, empty where there are none."""
+    """Rows in order; `next` and `previous` are the cursors of those after and before them, empty where there are none."""
 
     rows: list[Row]
     next: str = ""
     previous: str = ""
 
 
-def page_of(rows: QuerySet[Row], moment: str, cursor: str = "", *, size: int = SIZE) -> Page[Row]:
-    """One page of `rows` ordered by (moment, id), newest first. `cursor` is a `next` or `previous`, or empty."""
+def page_of(
+    rows: QuerySet[Row], moment: str, cursor: str = "", *, size: int = SIZE, earliest_first: bool = False
+) -> Page[Row]:  # fmt: skip
+    """One page of `rows` ordered by (moment, id), newest first unless said otherwise. `cursor` is a `next` or `previous`,
+    or empty.
+    """
+    onward, back = ("newer", "older") if earliest_first else ("older", "newer")
     if not cursor:
-        return _older(rows.order_by(f"-{moment}", "-pk"), moment, size, previous=False)
+        return _from(rows, moment, size, onward, back="")
     towards, at, number = _parse(cursor)
-    if towards == "older":
-        beyond = rows.filter(**{f"{moment}__lte": at}).filter(Q(**{f"{moment}__lt": at}) | Q(pk__lt=number))
-        return _older(beyond.order_by(f"-{moment}", "-pk"), moment, size, previous=True)
-    beyond = rows.filter(**{f"{moment}__gte": at}).filter(Q(**{f"{moment}__gt": at}) | Q(pk__gt=number))
-    found = list(beyond.order_by(moment, "pk")[: size + 1])
+    beyond = _beyond(rows, moment, towards, at, number)
+    if towards == onward:
+        return _from(beyond, moment, size, onward, back=back)
+    found = list(_ordered(beyond, moment, back)[: size + 1])
     kept = found[:size][::-1]
     if not kept:
-        return page_of(rows, moment, size=size)
-    newer = _cursor("newer", kept[0], moment) if len(found) > size else ""
-    return Page(kept, _cursor("older", kept[-1], moment), newer)
+        return page_of(rows, moment, size=size, earliest_first=earliest_first)
+    before = _cursor(back, kept[0], moment) if len(found) > size else ""
+    return Page(kept, _cursor(onward, kept[-1], moment), before)
 
 
-def _older(ordered: QuerySet[Row], moment: str, size: int, *, previous: bool) -> Page[Row]:
-    found = list(ordered[: size + 1])
+def _from(rows: QuerySet[Row], moment: str, size: int, onward: str, *, back: str) -> Page[Row]:
+    """The first of `rows`; `back` is the way to those before them, empty if there are none."""
+    found = list(_ordered(rows, moment, onward)[: size + 1])
     kept = found[:size]
-    older = _cursor("older", kept[-1], moment) if len(found) > size else ""
-    return Page(kept, older, _cursor("newer", kept[0], moment) if previous and kept else "")
+    following = _cursor(onward, kept[-1], moment) if len(found) > size else ""
+    return Page(kept, following, _cursor(back, kept[0], moment) if back and kept else "")
+
+
+def _ordered(rows: QuerySet[Row], moment: str, towards: str) -> QuerySet[Row]:
+    return rows.order_by(f"-{moment}", "-pk") if towards == "older" else rows.order_by(moment, "pk")
+
+
+def _beyond(rows: QuerySet[Row], moment: str, towards: str, at: datetime, number: int) -> QuerySet[Row]:
+    side = "lt" if towards == "older" else "gt"
+    return rows.filter(**{f"{moment}__{side}e": at}).filter(Q(**{f"{moment}__{side}": at}) | Q(**{f"pk__{side}": number}))
 
 
 def _cursor(towards: str, row: Model, moment: str) -> str:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from deploy_records import audit
 from deploy_records.audit import Actor, Event, about
 from deploy_records.errors import Invalid, Refused
-from deploy_records.models import PoamComment, PoamGrant, PoamItem, PoamMilestone, PoamState
+from deploy_records.models import PoamComment, PoamGrant, PoamItem, PoamState
 from deploy_records.people import Person, holds, require
 from deploy_records.poam_entries import entries as entries
 from deploy_records.poam_entries import entry_of as entry_of
@@ -28,7 +28,6 @@ from deploy_records.poam_items import (
     create,
     end,
     fresh,
-    is_open,
     move,
     now_to_the_second,
     require_either,
@@ -37,6 +36,9 @@ from deploy_records.poam_items import (
     who,
     writers,
 )
+from deploy_records.poam_milestones import add_milestone as add_milestone
+from deploy_records.poam_milestones import complete as complete
+from deploy_records.poam_milestones import reopen as reopen
 from deploy_records.poam_warnings import warn as warn
 from deploy_records.rules import exception_life as rules
 from deploy_records.rules.approval import Answer
@@ -84,6 +86,20 @@ def request(
             raise Refused(f"{found.name} is {found.state}; only a draft can be requested. Nothing was changed.")
         rules.may_hold(terms_of(found), name=found.name, now=now or timezone.now(), limits=limits).or_refuse()
         move(found, PoamState.REQUESTED, Actor.of(person, address), "poam.requested", requested_by=person)
+    return found
+
+
+def take_back(item: PoamItem, by: Person, why: str = "", *, address: str = "", seen: int | None = None) -> PoamItem:
+    """What was requested or rejected is a draft again, in the words it had. Who wrote and requested it stays known."""
+    person = require(by, MAY_REQUEST, "Taking back a request")
+    why = checked_words("The reason", why)
+    with audit.changing():
+        found = fresh(item, seen)
+        rules.may_take_back(name=found.name, state=found.state).or_refuse()
+        move(
+            found, PoamState.DRAFT, Actor.of(person, address), "poam.taken-back", reason=why,
+            ended_because="", approved_in_git="",
+        )  # fmt: skip
     return found
 
 
@@ -149,22 +165,6 @@ def comment(item: PoamItem, by: Person, text: str, *, address: str = "") -> Poam
         said = add_comment(found, kept, person)
         audit.record(Actor.of(person, address), Event("poam.commented", **about(found), reason=kept))
     return said
-
-
-def complete(milestone: PoamMilestone, by: Person, *, address: str = "") -> PoamMilestone:
-    """Marks a milestone as done."""
-    person = require_either(by, "Marking a milestone")
-    at = now_to_the_second()
-    with audit.changing():
-        found = PoamMilestone.objects.select_related("item").get(pk=milestone.pk)
-        if not is_open(found.item):
-            raise Refused(f"{found.item.name} is {found.item.state}; its milestones stay as they were. Nothing was changed.")
-        if PoamMilestone.objects.filter(pk=found.pk, done_at__isnull=True).update(done_at=at, done_by=person) != 1:
-            raise Refused("This milestone is done already. Nothing was changed.", code="already-done")
-        changes = {"milestone": [None, found.title]}
-        audit.record(Actor.of(person, address), Event("poam.milestone-done", **about(found.item), changes=changes))
-    found.done_at, found.done_by = at, person
-    return found
 
 
 def _ending(by: Person, address: str) -> Actor:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from deploy_records import audit
 from deploy_records.audit import Actor, Event, about
-from deploy_records.errors import Invalid
+from deploy_records.errors import Invalid, Refused
 from deploy_records.models import PoamGrant, PoamItem, PoamState
 from deploy_records.models.poam import ENDED
 from deploy_records.people import Person, require
@@ -20,6 +20,7 @@ from deploy_records.poam_files.comparing import Drift, drift
 from deploy_records.poam_files.entry import Entry, number_in, same_id
 from deploy_records.poam_files.planning import Deed, Known, Plan, Step, plan
 from deploy_records.poam_files.reading import PoamFile, read, refusal
+from deploy_records.poam_files.tree import Problem
 from deploy_records.poam_items import MAY_REQUEST, add_comment, create, end, move, rewrite
 from deploy_records.rules.digest import parse_repository
 from deploy_records.rules.exceptions import DEFAULT_LIMITS, Limits
@@ -54,11 +55,33 @@ def preview(source: Source, *, limits: Limits = DEFAULT_LIMITS, trusted: bool = 
     return _planned(source, parsed(source), limits, now or timezone.now(), trusted=trusted)
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a file says beside the ledger. With problems nothing of it can be taken over; `drift` is what could be read."""
+
+    file: PoamFile
+    plan: Plan
+    problems: tuple[Problem, ...]
+    drift: Drift
+
+
+def look(source: Source, *, limits: Limits = DEFAULT_LIMITS, trusted: bool = False, now: datetime | None = None) -> Looked:
+    """For pages: all that is to be known before a file is taken over. Refuses only a repository that is none."""
+    at, repository = now or timezone.now(), parse_repository(source.repository) if source.repository else ""
+    file = read(source.data)
+    if file.problems:
+        return Looked(file, Plan((), ()), tuple(sorted(file.problems, key=lambda one: one.line)), Drift())
+    made = plan([_for(entry, repository) for entry in file.entries], _ledger(), at, limits=limits, trusted=trusted)
+    return Looked(file, made, tuple(sorted(made.problems, key=lambda one: one.line)), compare(source, now=at))
+
+
 def bring_in(
     source: Source, by: Person, *, address: str = "", limits: Limits = DEFAULT_LIMITS, trusted: bool = False,
-    now: datetime | None = None,
+    seen: str | None = None, now: datetime | None = None,
 ) -> Plan:  # fmt: skip
     """Takes the whole file over, or raises `Invalid` with every problem and changes nothing.
+
+    `seen`: the stamp of the plan that the person looked at; another one by now is refused.
 
     `trusted` is the policy's word that what is approved in this file counts as approved here. Without it, nothing is
     approved: such an entry is a request, with a note of who approved it in Git.
@@ -69,6 +92,11 @@ def bring_in(
     file = parsed(source)
     with audit.changing():
         whole_plan = _planned(source, file, limits, at, trusted=trusted)
+        if seen is not None and seen != whole_plan.stamp:
+            raise Refused(
+                "The ledger has changed since you looked at this file, and so has what it would do. "
+                "Look again. Nothing was changed.", code="changed",
+            )  # fmt: skip
         applied = _Applied(person, actor, committer or _NOT_NAMED, limits, at)
         for step in sorted(whole_plan.changes, key=_numbered_first):
             applied.step(step)

@@ -3,6 +3,7 @@
 It never opens what was ended, never changes what was approved, and never approves, unless the file is trusted.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,6 +59,12 @@ class Plan:
     @property
     def changes(self) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if step.deed != Deed.NOTHING)
+
+    @property
+    def stamp(self) -> str:
+        """The same for the same changes: what a person saw is what they take over."""
+        told = [f"{one.deed} {one.entry.id} {one.becomes} {one.sentence}" for one in self.changes]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def plan(

@@ -151,7 +151,7 @@ def _check_vulnerabilities(fields: Fields, terms: Terms) -> None:
 def _check_complete(fields: Fields, terms: Terms) -> None:
     for what, name in zip(missing(terms), _fields_of(terms), strict=True):
         if fields.has(name) and not fields.failed(name):
-            fields.note(f"It is approved, but {what} is not said.", name)
+            fields.note(f"It is approved, but does not say {what}.", name)
 
 
 def _fields_of(terms: Terms) -> list[str]:

@@ -8,6 +8,7 @@ from deploy_records.rules.exceptions import DEFAULT_LIMITS, LONGEST, Limits, is_
 from deploy_records.rules.terms import Terms, missing
 
 CAN_BE_REVISED = frozenset({"draft", "requested", "rejected"})
+CAN_BE_TAKEN_BACK = frozenset({"requested", "rejected"})
 CAN_BE_MITIGATED = frozenset({"requested", "approved", "rejected"})
 CAN_BE_CLOSED = frozenset({"draft", "requested", "approved", "rejected", "mitigated"})
 
@@ -73,6 +74,12 @@ def may_revise(*, name: str, state: str) -> Answer:
     if state in CAN_BE_REVISED:
         return Answer(True, f"{name} may be changed.")
     return _wrong(f"{name} is {state}, and its text stays as it was decided on. Draft another one.")
+
+
+def may_take_back(*, name: str, state: str) -> Answer:
+    if state in CAN_BE_TAKEN_BACK:
+        return Answer(True, f"{name} may be a draft again.")
+    return _wrong(f"{name} is {state}; only what is requested or rejected can be a draft again.")
 
 
 def _not_allowed(reason: str) -> Answer:

@@ -113,3 +113,23 @@ def test_a_deep_page_of_the_ledger_is_read_from_its_index(filters: dict[str, str
 )
 def test_a_deep_page_of_deployments_is_read_from_its_index(filters: dict[str, str], index: str) -> None:
     assert index in plan_of(listing.deployments().filter(**filters, started_at__lte=timezone.now()))
+
+
+def soonest(cursor: str = "", size: int = 2) -> tuple[list[str], str, str]:
+    page = page_of(ImageDigest.objects.all(), "registered_at", cursor, size=size, earliest_first=True)
+    return [row.digest for row in page.rows], page.next, page.previous
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6, 7, 8])
+def test_a_list_can_begin_with_what_comes_first_in_time(seven: list[str], size: int) -> None:
+    forth, cursor = [], ""
+    while True:
+        rows, cursor, back = soonest(cursor, size)
+        forth.append(rows)
+        if not cursor:
+            break
+    assert [digest for rows in forth for digest in rows] == seven[::-1]
+    for rows in reversed(forth[:-1]):
+        found, _next, back = soonest(back, size)
+        assert found == rows
+    assert back == ""

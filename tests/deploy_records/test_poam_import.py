@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.extra.django import TestCase
 
 from deploy_records import poam, poam_import
-from deploy_records.errors import Invalid, NotAllowed
+from deploy_records.errors import Invalid, NotAllowed, Refused
 from deploy_records.models import AuditEvent, PoamGrant, PoamItem, PoamState
 from deploy_records.poam_files.canonical import write_poam
 from deploy_records.poam_files.entry import Entry
 from deploy_records.poam_files.moments import moment_text
-from deploy_records.poam_import import Source, bring_in, compare, preview
+from deploy_records.poam_import import Source, bring_in, compare, look, preview
 from deploy_records.rules.terms import Milestone
 from tests.deploy_records.exceptions import actions, approved, drafted, now, requested, requester, reviewer, soon
 from tests.deploy_records.people import person
@@ -273,3 +273,39 @@ class TestRoundTrip(TestCase):
         assert poam_import.parsed(out).problems == ()
         assert bring_in(out, requester(), now=later).changes == ()
         assert not compare(out, now=later)
+
+
+# Looked at before it is taken over
+
+
+def test_a_look_shows_plan_and_drift_and_changes_nothing() -> None:
+    approved()
+    looked = look(source(entry()))
+    assert [step.becomes for step in looked.plan.changes] == ["requested"]
+    assert [one.id for one in looked.drift.only_in_file] == ["POAM-0007"]
+    assert [one.id for one in looked.drift.only_in_ledger] == ["POAM-0001"]
+    assert looked.problems == ()
+    assert PoamItem.objects.count() == 1
+
+
+def test_a_look_shows_every_problem_with_its_line_of_form_and_of_time_alike() -> None:
+    form = look(source(entry(severity="Awful"), entry(id="POAM-0008", cves=["CVE-1"])))
+    assert [one.line > 0 for one in form.problems] == [True] * len(form.problems)
+    assert len(form.problems) >= 2
+    late = look(source(entry(expiresAt=moment_text(soon(80)))))
+    assert "the policy allows 30 days" in late.problems[0].message
+    assert late.problems[0].place == "POAM-0007"
+
+
+def test_what_was_seen_is_what_is_taken_over() -> None:
+    file = source(entry())
+    assert bring_in(file, requester(), seen=look(file).plan.stamp).changes
+
+
+def test_another_ledger_by_then_means_that_it_has_to_be_looked_at_again() -> None:
+    file = source(entry(), entry(id="POAM-0008"))
+    seen = look(file).plan.stamp
+    bring_in(source(entry()), requester())
+    with pytest.raises(Refused, match="changed since you looked"):
+        bring_in(file, requester(), seen=seen)
+    assert not PoamItem.objects.filter(number=8).exists()

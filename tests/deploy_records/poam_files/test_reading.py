@@ -153,7 +153,7 @@ class TestTypes:
         ("version: 1", "version: '1'", "has to be the number 1"),
         ("component: pkg:pypi/starlette", "component: '*'", "fits almost every image"),
         ("cves: [CVE-2026-1000, GHSA-aaaa-bbbb-cccc]", "cves: CVE-2026-1000", "has to be a list"),
-        ("cves: [CVE-2026-1000, GHSA-aaaa-bbbb-cccc]", "cves: []", "the vulnerabilities is not said"),
+        ("cves: [CVE-2026-1000, GHSA-aaaa-bbbb-cccc]", "cves: []", "does not say the vulnerabilities"),
         ("cves: [CVE-2026-1000, GHSA-aaaa-bbbb-cccc]", "cves: [CVE-26-1]", "not a CVE id"),
         ("cves: [CVE-2026-1000, GHSA-aaaa-bbbb-cccc]", "cves: [CVE-2026-1000, cve-2026-1000]", "twice"),
         ("cves: [CVE-2026-1000, GHSA-aaaa-bbbb-cccc]", "cves: [[CVE-2026-1000]]", "has to be text, and it is a list"),
