@@ -34,7 +34,13 @@ RUN = Group(
         Entry("Jobs", "player-play", "jobs", "chatbot_service.view_job", key="j"),
     ),
 )
-DECIDE = Group("Decide", (Entry("Ledger", "fingerprint", "ledger", "deploy_records.view_imagedigest", key="l"),))
+DECIDE = Group(
+    "Decide",
+    (
+        Entry("Ledger", "fingerprint", "ledger", "deploy_records.view_imagedigest", key="l"),
+        Entry("POA&M", "shield-half", "poam", "deploy_records.view_poamitem", key="p"),
+    ),
+)
 PROVE = Group(
     "Prove",
     (

@@ -3,7 +3,22 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from portal.pages import add_service, audit, changing, deployments, hosts, jobs, ledger, people, registries, services
+from portal.pages import (
+    add_service,
+    audit,
+    changing,
+    deployments,
+    hosts,
+    jobs,
+    ledger,
+    people,
+    poam,
+    poam_export,
+    poam_file,
+    poam_writing,
+    registries,
+    services,
+)
 from portal.pages.appearance import appearance
 from portal.pages.dashboard import dashboard
 from portal.pages.signing_in import sign_in
@@ -36,6 +51,27 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("ledger/<int:pk>/deprecate/", ledger.deprecate, name="digest-deprecate"),
     path("ledger/<int:pk>/offer-again/", ledger.offer_again, name="digest-offer-again"),
     path("ledger/<int:pk>/revoke/", ledger.revoke, name="digest-revoke"),
+    path("poam/", poam.index, name="poam"),
+    path("poam/new/", poam_writing.new, name="poam-new"),
+    path("poam/explain/", poam_writing.explain, name="poam-explain"),
+    path("poam/export/", poam_export.export, name="poam-export"),
+    path("poam/import/", poam_file.bring_in, name="poam-import"),
+    path("poam/import/take-over/", poam_file.take_over, name="poam-import-take-over"),
+    path("poam/<int:number>/", poam.item, name="poam-item"),
+    path("poam/<int:number>/edit/", poam_writing.edit, name="poam-edit"),
+    path("poam/<int:number>/request/", poam.request_approval, name="poam-request"),
+    path("poam/<int:number>/take-back/", poam.take_back, name="poam-take-back"),
+    path("poam/<int:number>/approve/", poam.approve, name="poam-approve"),
+    path("poam/<int:number>/reject/", poam.reject, name="poam-reject"),
+    path("poam/<int:number>/extend/", poam.extend, name="poam-extend"),
+    path("poam/<int:number>/extend/approve/", poam.approve_extension, name="poam-approve-extension"),
+    path("poam/<int:number>/extend/reject/", poam.reject_extension, name="poam-reject-extension"),
+    path("poam/<int:number>/mitigate/", poam.mitigate, name="poam-mitigate"),
+    path("poam/<int:number>/close/", poam.close, name="poam-close"),
+    path("poam/<int:number>/comments/", poam.comment, name="poam-comment"),
+    path("poam/<int:number>/milestones/", poam.add_milestone, name="poam-milestone-add"),
+    path("poam/<int:number>/milestones/<int:pk>/done/", poam.milestone_done, name="poam-milestone-done"),
+    path("poam/<int:number>/milestones/<int:pk>/open/", poam.milestone_open, name="poam-milestone-open"),
     # Prove
     path("deployments/", deployments.index, name="deployments"),
     path("audit/", audit.index, name="audit"),
