@@ -62,11 +62,11 @@ def approve(entry: ImageDigest, by: Person, comment: str = "", *, address: str =
     return given
 
 
-def may_approve(entry: ImageDigest, by: Person) -> Answer:
-    """For pages: whether this person may approve or renew now, and why not."""
+def may_approve(entry: ImageDigest, by: Person, cases: Sequence[Case] | None = None) -> Answer:
+    """For pages: whether this person may approve or renew now, and why not. `cases`: as of `verdict.cases_everywhere`."""
     if not isinstance(by, User):
         return Answer(False, "Sign in to approve.", "not-allowed")
-    asked = _asked(entry, timezone.now())
+    asked = [_of_environment(case) for case in cases or verdict.cases_everywhere(entry)]
     answer = _answer(entry, by, _live(entry), asked)
     if not answer.allowed or _anywhere(asked):
         return answer

@@ -26,6 +26,7 @@ from deploy_records.rules.blocking import Fact
 from deploy_records.rules.case import Case, ReportFact, Running, Yes, shown
 from deploy_records.rules.component import Place
 from deploy_records.rules.exceptions import Excuse, Excuses, Grant
+from deploy_records.rules.merging import CLAIMED_HARMLESS, weight
 from deploy_records.rules.review import relied
 from deploy_records.scanners.report import FindingKind, ReportKind, Severity
 
@@ -34,8 +35,6 @@ MOST_FINDINGS = 10_000
 """Of one digest, that may block. With more than these nobody will excuse them one by one, and the answer is no."""
 _REMEMBERED = timedelta(days=90)
 """For so long after its end an exception is named among the reasons."""
-_UNKNOWN_WEIGHT = 6
-_HARMLESS = frozenset({"suppressed", "not affected", "false positive", "resolved"})
 
 
 @dataclass(frozen=True)
@@ -142,9 +141,14 @@ class _Known:
         return found
 
     @cached_property
+    def matches(self) -> list[ScanMatch]:
+        counting = ScanMatch.objects.filter(entry__in=self.numbers, superseded_at__isnull=True)
+        return list(counting.select_related("report__file").order_by("-report__made_at", "-report"))
+
+    @cached_property
     def reports(self) -> Mapping[int, list[ReportFact]]:
         found = defaultdict(list)
-        for match in ScanMatch.objects.filter(entry__in=self.numbers, superseded_at__isnull=True).select_related("report__file"):
+        for match in self.matches:
             report = match.report
             kinds = tuple(ReportKind(kind) for kind in report.kinds)
             found[match.entry_id].append(
@@ -155,30 +159,50 @@ class _Known:
     @cached_property
     def uncounted(self) -> Mapping[int, int]:
         """How many findings may block, of digests that have too many of them."""
-        rows = self._blocking.order_by().values("entry").annotate(number=Count("pk")).filter(number__gt=MOST_FINDINGS)
-        return dict(rows.values_list("entry", "number"))
+        suspects = [number for number, most in self._at_most.items() if most > MOST_FINDINGS]
+        if not suspects:
+            return {}
+        rows = self._blocking(suspects).order_by().values("entry").annotate(number=Count("pk"))
+        return dict(rows.filter(number__gt=MOST_FINDINGS).values_list("entry", "number"))
 
     @cached_property
     def findings(self) -> Mapping[int, list[Fact]]:
-        found = defaultdict(list)
-        rows = self._blocking.exclude(entry__in=self.uncounted).order_by("entry", "-weight", "pk")
-        for one in rows.defer("sources", "finding"):
+        found: dict[int, list[Fact]] = defaultdict(list)
+        some = [number for number, most in self._at_most.items() if most and number not in self.uncounted]
+        for one in self._blocking(some).order_by("entry", "-weight", "pk").defer("sources") if some else ():
             found[one.entry_id].append(fact_of(one))
         return found
 
-    @property
-    def _blocking(self) -> QuerySet[DigestFinding]:
-        return DigestFinding.objects.filter(entry__in=self.numbers, weight__gte=self._lightest)
+    @cached_property
+    def _at_most(self) -> Mapping[int, int]:
+        """How many findings may block, by what the reports count: what several of them say is counted several times."""
+        found: dict[int, int] = defaultdict(int)
+        heavy = [str(one) for one in Severity if weight(one) >= self._lightest]
+        for match in self.matches:
+            found[match.entry_id] += sum(match.report.severities.get(name, 0) for name in heavy)
+        return found
 
-    @property
+    def _blocking(self, entries: Iterable[int]) -> QuerySet[DigestFinding]:
+        return DigestFinding.objects.filter(entry__in=list(entries), weight__gte=self._lightest)
+
+    @cached_property
     def _lightest(self) -> int:
         policies = (held.policy for held in self.policies.values() if held.policy)
-        return min((severity.weight for policy in policies for severity in policy.blocks), default=_UNKNOWN_WEIGHT)
+        return min((weight(severity) for policy in policies for severity in policy.blocks), default=weight(Severity.UNKNOWN))
 
     def excuses(self, *, trusting_git: bool) -> Excuses:
+        if not self._needs_excuses:
+            return Excuses()
         if trusting_git not in self._excuses:
             self._excuses[trusting_git] = Excuses.of(_excuse(item, trusting_git=trusting_git) for item in self.items)
         return self._excuses[trusting_git]
+
+    @cached_property
+    def _needs_excuses(self) -> bool:
+        """Only findings are excused, and only approvals rest on exceptions."""
+        kept = (one.evidence for approvals in self.approvals.values() for one in approvals)
+        relying = (evidence for evidence in kept if isinstance(evidence, dict) and evidence.get("exceptions"))
+        return any(self.findings.values()) or any(relying)
 
     @cached_property
     def items(self) -> list[PoamItem]:
@@ -197,7 +221,7 @@ def fact_of(one: DigestFinding) -> Fact:
         fixed=one.fixed_version,
         kind=FindingKind(one.kind),
         fingerprint=one.fingerprint,
-        claimed=one.state if one.state in _HARMLESS else "",
+        claimed=one.state if one.state in CLAIMED_HARMLESS else "",
         tool=", ".join(one.tool_names),
     )
 

@@ -6,6 +6,7 @@ from deploy_records import ledger
 from deploy_records.models import ImageDigest
 from tests.deploy_records.images import single
 from tests.deploy_records.people import OPERATOR, RELEASE_MANAGER, person
+from tests.factories import scanned
 
 # Time says nothing here: other work on the machine takes it.
 hypothesis.settings.register_profile("known-good", deadline=None)
@@ -34,7 +35,8 @@ def stranger(db: None) -> User:
 
 @pytest.fixture
 def candidate(operator: User) -> ImageDigest:
-    return ledger.register(single("build 1", tag="sha-1111111"), operator)
+    """With an image scan that has no findings."""
+    return scanned(ledger.register(single("build 1", tag="sha-1111111"), operator))
 
 
 @pytest.fixture

@@ -20,13 +20,14 @@ from deploy_records.errors import Refused  # noqa: E402
 from deploy_records.models import Approval, AuditEvent, Deployment, ImageDigest  # noqa: E402
 from tests.deploy_records.images import single  # noqa: E402
 from tests.deploy_records.people import RELEASE_MANAGER, person  # noqa: E402
+from tests.factories import scanned  # noqa: E402
 
 
 def set_up() -> str:
     call_command("migrate", verbosity=0)
     for name in ("otto", "mira", "nils"):
         person(name, *RELEASE_MANAGER)
-    return str(ledger.register(single("build 1"), who("otto")).pk)
+    return str(scanned(ledger.register(single("build 1"), who("otto"))).pk)
 
 
 def write_events(writer: str, number: str) -> str:

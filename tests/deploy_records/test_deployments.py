@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from deploy_records import audit, deployments, ledger, verdict
 from deploy_records.models import AuditEvent, Deployment, ImageDigest, LedgerState
 from tests.deploy_records.images import REPOSITORY, sha, single
+from tests.factories import scanned
 
 pytestmark = pytest.mark.django_db
 HERE = ("prod-1", "chatbot")
@@ -18,7 +19,7 @@ HERE = ("prod-1", "chatbot")
 @pytest.fixture
 def builds(operator: User, manager: User) -> list[ImageDigest]:
     """Three approved digests."""
-    made = [ledger.register(single(f"build {number}"), operator) for number in (1, 2, 3)]
+    made = [scanned(ledger.register(single(f"build {number}"), operator)) for number in (1, 2, 3)]
     return [ledger.approve(entry, manager).entry for entry in made]
 
 
@@ -200,7 +201,7 @@ class TestWhereToRollBackTo:
 
     def test_what_belongs_to_another_repository_is_none(self, builds: list[ImageDigest], operator: User, manager: User) -> None:
         ran(builds[0], 1)
-        foreign = ledger.register(single("theirs", repository="registry.example.com/other"), operator)
+        foreign = scanned(ledger.register(single("theirs", repository="registry.example.com/other"), operator))
         ran(ledger.approve(foreign, manager).entry, 2)
         ran(builds[2], 3)
         assert deployments.previous_known_good(*HERE, sha("build 3"), repository=REPOSITORY) == builds[0]

