@@ -7,7 +7,7 @@ from celery.signals import worker_ready
 
 from chatbot_service import dispatch, hosts, runner
 from chatbot_service.models import Host
-from deploy_records import scan_imports
+from deploy_records import poam_warnings, reviews, scan_imports
 
 
 @shared_task
@@ -25,6 +25,12 @@ def check_host(name: str) -> None:
     hosts.check(name)
 
 
+@shared_task(expires=300)
+def warn_of_exceptions() -> None:
+    """Every ten minutes: whoever answers for an exception that ends is told, once for each warning."""
+    poam_warnings.warn()
+
+
 @shared_task(expires=30)
 def sweep_hosts() -> None:
     """Every 15 s: what was lost on the way is published again, what a dead worker left is recovered."""
@@ -33,6 +39,12 @@ def sweep_hosts() -> None:
     scan_imports.publish_waiting()
     for host in Host.objects.all():
         check_host.apply_async((host.name,), queue=host.queue)
+
+
+@shared_task(expires=300)
+def review_approvals() -> None:
+    """Every few minutes: exceptions end by the clock, and approvals that rest on them have to be looked at again."""
+    reviews.look()
 
 
 @worker_ready.connect

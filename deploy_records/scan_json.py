@@ -27,12 +27,13 @@ def in_words(report: Report, name: str) -> list[str]:
     severities = Counter(one.severity for one in report.findings)
     components = sum(1 for _ in report.components)
     by_severity = ", ".join(f"{severities[one]:,} {one}" for one in Severity if severities[one])
+    found = f"{_number(severities.total(), 'finding')}{f': {by_severity}' if by_severity else ''}"
     lines = [
         f"{name}: {report.format}, {', '.join(report.kinds)}",
         f"  by {' '.join(filter(None, (report.tool, report.version))) or 'an unnamed tool'}{_when(report)}",
         f"  of {report.target or 'something it does not name'}",
         *(f"  names {digest}" for digest in named(report.digests)),
-        f"  {_number(severities.total(), 'finding')}{f': {by_severity}' if by_severity else ''}; {_number(components, 'component')}",
+        f"  {found}; {_number(components, 'component')}",
         *(f"  {remark}" for remark in report.remarks),
     ]
     if not report.digests:
