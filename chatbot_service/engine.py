@@ -35,6 +35,7 @@ from chatbot_service.facts import (
 from chatbot_service.foreign_text import neutral, neutral_lines, one_line
 from chatbot_service.host_ports import is_taken
 from chatbot_service.jobs.ports import ContainerFacts, EngineFacts, ImageFacts, Login, ProbeResult, Say
+from chatbot_service.masking import masked, secrets_of
 from chatbot_service.pulling import PullProgress, pull_error
 from chatbot_service.registry_words import Trouble, registry_refusal, trouble_in
 from chatbot_service.streams import cut_off, json_lines, kill_in_container, read_frames, said_at_nano
@@ -46,6 +47,7 @@ COULD_NOT_RUN = 125
 _OLDEST_API = (1, 41)
 _MOST_OUTPUT = 4096
 _MOST_LOG_LINES = 2000
+_MOST_KNOWN = 50
 _GRACE = 10
 _RENEW_EVENTS = 5.0
 _WATCHED = ("create", "start", "die", "stop", "kill", "oom", "pause", "unpause", "rename", "destroy", "health_status")
@@ -65,6 +67,7 @@ class DockerEngine:
         self._certificates = certificates
         self._connected: docker.APIClient | None = None
         self._connecting = threading.Lock()
+        self._known_secrets: dict[str, dict[str, str]] = {}
 
     # What is there
 
@@ -112,7 +115,8 @@ class DockerEngine:
         most = max(1, min(tail, _MOST_LOG_LINES))
         with self._border("read a container's log"):
             try:
-                return neutral_lines(self._client.logs(container_id, tail=most), most)
+                secrets = self._secrets(container_id)
+                return [masked(line, secrets) for line in neutral_lines(self._client.logs(container_id, tail=most), most)]
             except docker.errors.NotFound:
                 return []
 
@@ -211,9 +215,20 @@ class DockerEngine:
         try:
             with self._border("run a command in a container", but=docker.errors.APIError):
                 exit_code, output = self._execute(container_id, list(argv), timeout)
+                output = masked(output, self._secrets(container_id)) if output else ""
         except docker.errors.APIError as error:
             exit_code, output = COULD_NOT_RUN, one_line(_explained(error))
         return ProbeResult(exit_code, output, time.monotonic() - begun)
+
+    def _secrets(self, container_id: str) -> dict[str, str]:
+        """Of its environment, which never changes as long as the container is there."""
+        known = self._known_secrets.get(container_id)
+        if known is None:
+            known = secrets_of(self._client.inspect_container(container_id)["Config"].get("Env") or ())
+            if len(self._known_secrets) >= _MOST_KNOWN:
+                self._known_secrets.clear()
+            self._known_secrets[container_id] = known
+        return known
 
     def _execute(self, container_id: str, argv: list[str], timeout: float) -> tuple[int, str]:
         ends = time.monotonic() + timeout

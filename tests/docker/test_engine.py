@@ -259,6 +259,18 @@ def test_the_end_of_the_log_is_read(engine: DockerEngine, container: str) -> Non
     assert engine.logs(container, 5) == ["ready"]
 
 
+def test_secrets_of_its_environment_stay_in_the_container(engine: DockerEngine, base_image: str) -> None:
+    argv = ["docker", "run", "-d", "--network", "none", "--env", "API_KEY=sk-very-secret", base_image]
+    made = subprocess.run(
+        [*argv, "bash", "-c", "echo $API_KEY; sleep 60"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    try:
+        assert engine.execute(made, ["printenv", "API_KEY"], 5).output == "[API_KEY]"
+        assert engine.logs(made, 5) == ["[API_KEY]"]
+    finally:
+        engine.remove(made)
+
+
 def test_a_container_without_healthcheck_cannot_be_probed(engine: DockerEngine, base_image: str) -> None:
     made = subprocess.run(
         ["docker", "run", "-d", "--network", "none", base_image, "sleep", "60"], capture_output=True, text=True, check=True
