@@ -9,6 +9,7 @@ from functools import cached_property
 from django.db.models import Count, Q, QuerySet
 
 from deploy_records import policies_in_force
+from deploy_records.finding_rows import merged
 from deploy_records.models import (
     Approval,
     Deployment,
@@ -26,9 +27,9 @@ from deploy_records.rules.blocking import Fact
 from deploy_records.rules.case import Case, ReportFact, Running, Yes, shown
 from deploy_records.rules.component import Place
 from deploy_records.rules.exceptions import Excuse, Excuses, Grant
-from deploy_records.rules.merging import CLAIMED_HARMLESS, weight
+from deploy_records.rules.merging import weight
 from deploy_records.rules.review import relied
-from deploy_records.scanners.report import FindingKind, ReportKind, Severity
+from deploy_records.scanners.report import ReportKind, Severity
 
 MAY_APPROVE = "deploy_records.approve_digest"
 MOST_FINDINGS = 10_000
@@ -169,8 +170,8 @@ class _Known:
     def findings(self) -> Mapping[int, list[Fact]]:
         found: dict[int, list[Fact]] = defaultdict(list)
         some = [number for number, most in self._at_most.items() if most and number not in self.uncounted]
-        for one in self._blocking(some).order_by("entry", "-weight", "pk").defer("sources") if some else ():
-            found[one.entry_id].append(fact_of(one))
+        for one in self._blocking(some).order_by("entry", "-weight", "pk") if some else ():
+            found[one.entry_id].append(Fact.of(merged(one)))
         return found
 
     @cached_property
@@ -209,21 +210,6 @@ class _Known:
         """Exceptions that hold, held not long ago, or wait for their approval, which is a reason worth saying."""
         lately = Q(grants__until__gte=self.at - _REMEMBERED)
         return list(PoamItem.objects.filter(lately | Q(state=PoamState.REQUESTED)).distinct().prefetch_related("grants"))
-
-
-def fact_of(one: DigestFinding) -> Fact:
-    return Fact(
-        names=one.names,
-        severity=Severity(one.severity),
-        purl=one.purl,
-        package=one.package,
-        version=one.version,
-        fixed=one.fixed_version,
-        kind=FindingKind(one.kind),
-        fingerprint=one.fingerprint,
-        claimed=one.state if one.state in CLAIMED_HARMLESS else "",
-        tool=", ".join(one.tool_names),
-    )
 
 
 def _excuse(item: PoamItem, *, trusting_git: bool) -> Excuse:

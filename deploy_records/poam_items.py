@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from deploy_records import audit
+from deploy_records import audit, reviews
 from deploy_records.audit import Actor, Event, about
 from deploy_records.errors import Refused
 from deploy_records.models import PoamComment, PoamItem, PoamMilestone, PoamNumbers, PoamState
@@ -80,11 +80,14 @@ def move(
 
 
 def end(item: PoamItem, to: str, actor: Actor, why: str) -> None:
-    """Inside `audit.changing`. What waited for a decision on an extension waits no more."""
+    """Inside `audit.changing`. What waited for a decision on an extension waits no more, and the approvals that rest on
+    it have to be looked at again.
+    """
     move(
         item, to, actor, f"poam.{to}", reason=why, ended_because=why, ended_at=item.ended_at or timezone.now(),
         extend_to=None, extend_because="", extend_by=None,
     )  # fmt: skip
+    reviews.look_soon()
 
 
 def take_number(wanted: int | None = None) -> int:

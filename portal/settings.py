@@ -126,7 +126,19 @@ CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {name: {} for name in ("control", *(f"host.{h}" for h in WORKER_HOSTS))}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "chatbot_service.tasks.sweep_hosts", "schedule": env.whole("KG_SWEEP_SECONDS", 15, least=1)},
+    "warn": {"task": "chatbot_service.tasks.warn_of_exceptions", "schedule": env.whole("KG_WARN_SECONDS", 600, least=1)},
+    "reviews": {"task": "chatbot_service.tasks.review_approvals", "schedule": env.whole("KG_REVIEW_SECONDS", 300, least=1)},
 }
+
+# Mail: without a server it is written to the log of the worker that would have sent it
+EMAIL_HOST = env.text("KG_SMTP_HOST")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = env.port("KG_SMTP_PORT", 25)
+EMAIL_HOST_USER = env.text("KG_SMTP_USER")
+EMAIL_HOST_PASSWORD = env.text("KG_SMTP_PASSWORD")
+EMAIL_USE_TLS = env.flag("KG_SMTP_STARTTLS", default=False)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.text("KG_MAIL_FROM", "known-good@localhost")
 
 # Docker: workers only
 COMPOSE_BINARY = env.text("KG_COMPOSE_BINARY")

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from deploy_records.rules.component import Place
-from deploy_records.rules.exceptions import Excuses, judge
+from deploy_records.rules.exceptions import Excuses, judge, key
+from deploy_records.rules.merging import Merged
 from deploy_records.rules.policy import Policy
-from deploy_records.scanners.identity import main_name, package_key
-from deploy_records.scanners.report import Finding, FindingKind, Severity
+from deploy_records.scanners.identity import package_key
+from deploy_records.scanners.report import FindingKind, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class Fact:
     tool: str = ""
 
     @classmethod
-    def of(cls, found: Finding) -> "Fact":
+    def of(cls, found: Merged) -> "Fact":
         return cls(
             found.names, found.severity, found.purl, found.package, found.version, found.fixed_version, found.kind,
-            found.fingerprint, str(found.state) if found.is_claimed_harmless else "", found.tool,
+            found.fingerprint, str(found.state) if found.is_claimed_harmless else "", ", ".join(found.tools),
         )  # fmt: skip
 
     @property
@@ -42,10 +43,12 @@ class Fact:
         """By which two tools' words for one thing are told to be the same."""
         return self.fingerprint or "\x1f".join((*self.names, self.purl, self.package, self.version))
 
-    @property
-    def weakness(self) -> tuple[str, str]:
-        """The same weakness in another version of the package is the same here."""
-        return main_name(self.name, self.names[1:]), package_key(self.purl, self.package)
+    def marks(self, *, in_any_version: bool = False) -> tuple[str, ...]:
+        """By which it is known again in another report, or in another image: what has one of these is the same."""
+        if self.kind is not FindingKind.VULNERABILITY:
+            return (self.same,)
+        where = f"{package_key(self.purl, self.package)} {'' if in_any_version else self.version}".rstrip()
+        return tuple(f"{key(name)} in {where}" for name in self.names)
 
     def __str__(self) -> str:
         where = f" in {self.package} {self.version}".rstrip() if self.package else ""

@@ -157,11 +157,15 @@ def _why_no_comparison(case: Case) -> str:
 
 
 def _new_against(case: Case, running: Iterable[Fact]) -> list[Fact]:
-    known: dict[tuple[str, str], int] = {}
+    known: dict[str, int] = {}
     for fact in running:
-        if would_block(fact, case.asked):
-            known[fact.weakness] = max(known.get(fact.weakness, 0), fact.severity.weight)
-    return [one.fact for one in case.judged if known.get(one.fact.weakness, 0) < one.fact.severity.weight]
+        for mark in fact.marks(in_any_version=True) if would_block(fact, case.asked) else ():
+            known[mark] = max(known.get(mark, 0), fact.severity.weight)
+
+    def weight(fact: Fact) -> int:
+        return max((known.get(mark, 0) for mark in fact.marks(in_any_version=True)), default=0)
+
+    return [one.fact for one in case.judged if weight(one.fact) < one.fact.severity.weight]
 
 
 def _a(kind: ReportKind) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from deploy_records.errors import Refused
-from deploy_records.rules.blocking import Judged
+from deploy_records.rules.blocking import Fact, Judged
 from deploy_records.rules.exceptions import Excuses
 from deploy_records.rules.policy import Policy
 from deploy_records.scanners.report import Severity
@@ -20,8 +20,8 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Relied:
-    """What an approval rested on in one environment. `blocking`: what would have blocked but was excused, by its
-    fingerprint. `policy` None: it cannot be read.
+    """What an approval rested on in one environment. `blocking`: what would have blocked but was excused, by all its
+    marks. `policy` None: it cannot be read.
     """
 
     allowed: bool
@@ -65,15 +65,15 @@ def _exceptions(names: Iterable[str], now: Now) -> str:
 
 
 def _reports(then: Mapping[str, Severity], now: Now) -> str:
-    unknown = [one for one in now.judged if _weight(then.get(one.fact.same)) < one.fact.severity.weight]
+    unknown = [one for one in now.judged if _known_weight(one.fact, then) < one.fact.severity.weight]
     if not unknown:
         return ""
     what = "a finding" if len(unknown) == 1 else f"{len(unknown)} findings"
     return f"a later report has {what} that it did not know: {_first([str(one.fact) for one in unknown])}"
 
 
-def _weight(severity: Severity | None) -> int:
-    return severity.weight if severity else 0
+def _known_weight(fact: Fact, then: Mapping[str, Severity]) -> int:
+    return max((then[mark].weight for mark in fact.marks() if mark in then), default=0)
 
 
 def _first(names: list[str]) -> str:
@@ -89,7 +89,7 @@ def kept(*, allowed: bool, version: int, policy: Policy, judged: Iterable[Judged
         "policy": version,
         "rules": policy.as_data(),
         "exceptions": sorted({one.excused_by for one in known if one.excused_by}),
-        "blocking": {one.fact.same: str(one.fact.severity) for one in known},
+        "blocking": {mark: str(one.fact.severity) for one in known for mark in one.fact.marks()},
         "decision": dict(decision),
     }
 
