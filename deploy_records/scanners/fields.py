@@ -94,7 +94,7 @@ class Node:
 
     def text(self, key: str, most: int = MOST_LINE) -> str:
         """One line, or nothing."""
-        return line(self._raw_text(key), most)
+        return "" if self.data.get(key) is None else line(self._raw_text(key), most)
 
     def block(self, key: str, most: int = MOST_BLOCK) -> str:
         """Several lines, or nothing."""
@@ -187,7 +187,7 @@ class Node:
         value = self.data.get(key)
         if value is None:
             return ""
-        if isinstance(value, str) and value.isprintable():
+        if isinstance(value, str) and value.isascii():
             return value
         return _text_of(value, self.place.key(key))
 
@@ -208,7 +208,7 @@ def nodes(value: object, place: Place) -> Iterator[Node]:
 
 def _text_of(value: object, place: Place) -> str:
     if isinstance(value, str):
-        if not value.isprintable() and _BROKEN.search(value):
+        if not value.isascii() and _BROKEN.search(value):
             raise place.wrong(
                 "the text has half of a surrogate pair in it, which is no character. Expected text that can be kept."
             )

@@ -9,7 +9,7 @@ from itertools import islice
 from deploy_records.scanners import image_names
 from deploy_records.scanners.fields import Node, at_most
 from deploy_records.scanners.report import Finding, Lazily, Report, ReportDigests, ReportKind
-from deploy_records.scanners.sarif_results import Numbers, Run, finding
+from deploy_records.scanners.sarif_results import Repeats, Run, finding
 from deploy_records.scanners.sarif_rules import Rules
 from deploy_records.scanners.texts import joined
 
@@ -61,8 +61,10 @@ def read(root: Node) -> Report:
     version = root.text("version")
     if version != "2.1.0":
         raise root.place.key("version").expected("2.1.0", root.data.get("version"))
-    runs = [_about(node, run) for node, run in _runs(root)]
-    if not runs:
+    runs, last = list[_About](), None
+    for last in _runs(root):
+        runs.append(_about(*last))
+    if last is None:
         raise root.place.key("runs").wrong("expected at least one run with a list of results, found none: nothing was scanned.")
     digests, remarks = _one_image(runs)
     tools = tuple(dict.fromkeys(about.tool for about in runs))
@@ -72,7 +74,7 @@ def read(root: Node) -> Report:
         version=runs[0].version if len(tools) == 1 else "",
         target=joined(dict.fromkeys(about.target for about in runs if about.target), 500),
         kinds=tuple(dict.fromkeys(about.kind for about in runs)),
-        findings=Lazily(partial(_findings, root)),
+        findings=Lazily(partial(_findings, root, last if len(runs) == 1 else None)),
         components=(),
         digests=digests,
         created_at=min((about.ended_at for about in runs if about.ended_at), default=None),
@@ -92,7 +94,7 @@ def _run(node: Node) -> Run:
     driver = node.node("tool").node("driver")
     tool, rules = driver.needed("name", 300)[:100], Rules.of(node.node("tool"))
     kind = _kind(tool, rules, is_image=bool(_digests(node)) or node.node("properties").has("imageName"))
-    return Run(tool, rules, tuple(_files(node)), kind, Numbers())
+    return Run(tool, rules, tuple(_files(node)), kind)
 
 
 def _about(node: Node, run: Run) -> _About:
@@ -189,7 +191,8 @@ def _failed(tool: str) -> str:
     return f"{tool} says that its run failed, so results may be missing."
 
 
-def _findings(root: Node) -> Iterator[Finding]:
-    for node, run in _runs(root):
+def _findings(root: Node, only: tuple[Node, Run] | None) -> Iterator[Finding]:
+    for node, run in [only] if only else _runs(root):
+        repeats = Repeats()
         for result in node.nodes("results"):
-            yield from finding(result, run)
+            yield from map(repeats.told_apart, finding(result, run))

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy_records.scanners import identity, severity
 from deploy_records.scanners.fields import Node
 from deploy_records.scanners.report import Cvss, Finding, FindingKind, FindingState, ReportKind, Severity
 from deploy_records.scanners.sarif_rules import Rule, Rules, cwes_in, labels_in, score_of
 
-_MOST_NUMBERED = 100_000
+_MOST_HELD = 100_000
 _NOT_FOUND = frozenset({"pass", "notApplicable"})
 _PLACEHOLDER = re.compile(r"\{([0-9]{1,3})\}")
 _PACKAGE = re.compile(r"\bpackage:? '?([^\s'@,]+)(?:@|'?,? (?:at )?version )([^\s',]+)", re.IGNORECASE)
@@ -35,21 +35,24 @@ class Run:
     rules: Rules
     files: tuple[str, ...]
     kind: ReportKind
-    numbers: "Numbers"
 
 
-class Numbers:
-    """Tells apart results in one file that the tool gives the same fingerprints, as it does for equal lines of code."""
+class Repeats:
+    """Tells apart results that the tool gives the same fingerprints, as it does for equal lines in one file."""
 
     def __init__(self) -> None:
-        self._locations: dict[str, dict[str, int]] = {}
+        self._first: dict[str, str] = {}
+        self._others: dict[str, dict[str, int]] = {}
 
-    def of(self, fingerprint: str, location: str) -> int:
-        """0 for the first location with this fingerprint, 1 for the second, …; always 0 beyond a number that we can hold."""
-        if len(self._locations) >= _MOST_NUMBERED and fingerprint not in self._locations:
-            return 0
-        locations = self._locations.setdefault(fingerprint, {})
-        return locations.setdefault(location, len(locations)) if len(locations) < _MOST_NUMBERED else 0
+    def told_apart(self, found: Finding) -> Finding:
+        """The second location with the same fingerprint has another one, and so on, as far as so many can be held."""
+        if found.kind is FindingKind.VULNERABILITY or len(self._first) >= _MOST_HELD:
+            return found
+        if self._first.setdefault(found.fingerprint, found.location) == found.location:
+            return found
+        others = self._others.setdefault(found.fingerprint, {})
+        number = others.setdefault(found.location, len(others) + 1) if len(others) < _MOST_HELD else _MOST_HELD
+        return replace(found, fingerprint=identity.fingerprint(found.kind, found.fingerprint, str(number)))
 
 
 def finding(result: Node, run: Run) -> Iterator[Finding]:
@@ -217,12 +220,10 @@ def _suppression(result: Node) -> tuple[FindingState, str]:
 
 def _fingerprint(result: Node, run: Run, kind: FindingKind, own: str, message: str) -> str:
     """By the tool's own fingerprints and the file, so that it stays the same when lines move; else by line and message."""
-    location, prints = _location(result, run), _prints(result)
-    if not prints:
-        return identity.fingerprint(kind, run.tool, own, location, message)
-    found = identity.fingerprint(kind, run.tool, own, _file(result, run), *prints)
-    number = run.numbers.of(found, location)
-    return identity.fingerprint(kind, found, str(number)) if number else found
+    prints = _prints(result)
+    return identity.fingerprint(
+        kind, run.tool, own, *((_file(result, run), *prints) if prints else (_location(result, run), message))
+    )
 
 
 def _prints(result: Node) -> tuple[str, ...]:

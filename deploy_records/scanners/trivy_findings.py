@@ -157,6 +157,8 @@ def component(entry: Node, where: Where) -> Component:
 def _cvss(entry: Node) -> Iterator[Cvss]:
     for source, scores in at_most(MOST_IN_LIST, entry.entries("CVSS"), entry.place.key("CVSS")):
         for vector_key, score_key, version in _SCORES:
+            if not (scores.has(vector_key) or scores.has(score_key)):
+                continue
             vector, score = scores.text(vector_key), scores.number(score_key)
             if vector or score:
                 kept = score if severity.is_score(score) else None

@@ -7,6 +7,7 @@ looked after for years).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NoReturn
 from xml.parsers import expat
 
@@ -28,10 +29,14 @@ class Element:
     namespace: str
     attributes: dict[str, str]
     parent: "Element | None"
+    """None once it belongs to its parent: nothing refers to itself then, so that all is let go of at once. It is kept
+    where it is the way up from an element that was handed out.
+    """
     children: "list[Element]" = field(default_factory=list)
     text: str = ""
     held_before: int = 0
     """How much was held when it began."""
+    is_way_up: bool = False
 
     def child(self, name: str) -> "Element | None":
         return next((child for child in self.children if child.name == name), None)
@@ -50,18 +55,31 @@ class Wanted:
 def elements(source: Source, wanted: Wanted) -> Iterator[Element]:
     """The elements that are wanted, in the order in which they end; last the root, with what is left in it."""
     walk = _Walk(source, wanted)
-    for at, piece in source.pieces(source.begin):
-        walk.feed(piece, at + len(piece))
+    for piece in _pieces(source):
+        walk.feed(piece)
         yield from walk.take()
     walk.end()
     yield from walk.take()
+
+
+def _pieces(source: Source) -> Iterator[bytes]:
+    offset = source.begin
+    while piece := source.read_at(offset, PIECE):
+        yield piece
+        offset += len(piece)
+
+
+@lru_cache(maxsize=1000)
+def _taken_apart(tag: str) -> tuple[str, str]:
+    namespace, _separator, name = tag.rpartition(_SEPARATOR)
+    return name, namespace
 
 
 class _Walk:
     def __init__(self, source: Source, wanted: Wanted) -> None:
         self._source, self._wanted = source, wanted
         self._current: Element | None = None
-        self._depth = self._skipped = self._held = 0
+        self._depth = self._skipped = self._held = self._fed = 0
         self._ready: list[Element] = []
         # The text is UTF-8 here, whatever its first line says.
         self._parser = expat.ParserCreate("utf-8", _SEPARATOR)
@@ -72,11 +90,11 @@ class _Walk:
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.EntityDeclHandler = self._doctype
 
-    def feed(self, piece: bytes, end: int) -> None:
-        for begin in range(0, len(piece), PIECE):
-            self._parse(piece[begin : begin + PIECE], last=False)
-            if self._source.begin + self._parser.CurrentByteIndex + _LARGEST_TAG < end - len(piece) + begin:
-                raise self._wrong("a tag is longer than 1 MiB. Expected a shorter one.")
+    def feed(self, piece: bytes) -> None:
+        self._parse(piece, last=False)
+        if self._parser.CurrentByteIndex + _LARGEST_TAG < self._fed:
+            raise self._wrong("a tag is longer than 1 MiB. Expected a shorter one.")
+        self._fed += len(piece)
 
     def end(self) -> None:
         self._parse(b"", last=True)
@@ -99,13 +117,12 @@ class _Walk:
         if self._skipped:
             self._skipped += 1
             return
-        namespace, _separator, name = tag.rpartition(_SEPARATOR)
-        element = Element(name, namespace, attributes, self._current)
+        element = Element(*_taken_apart(tag), attributes, self._current)
         if self._wanted.skip(element):
             self._skipped = 1
             return
         element.held_before = self._held
-        self._hold(_WEIGHT + sum(map(len, attributes.values())))
+        self._hold(_WEIGHT + (sum(map(len, attributes.values())) if attributes else 0))
         self._current = element
 
     def _end(self, _tag: str) -> None:
@@ -116,12 +133,19 @@ class _Walk:
         element = self._current
         if element is None:
             return
-        self._current = element.parent
-        if element.parent is None or self._wanted.emit(element):
-            self._ready.append(element)
-            self._held = element.held_before
-        else:
-            element.parent.children.append(element)
+        self._current = above = element.parent
+        if above is None or self._wanted.emit(element):
+            self._hand_out(element)
+            return
+        above.children.append(element)
+        if not element.is_way_up:
+            element.parent = None
+
+    def _hand_out(self, element: Element) -> None:
+        self._ready.append(element)
+        self._held = element.held_before
+        if element.parent is not None:
+            element.parent.is_way_up = True
 
     def _characters(self, text: str) -> None:
         if self._current is not None and not self._skipped and len(self._current.text) < _MOST_TEXT:
