@@ -14,8 +14,8 @@ HARMLESS = FindingState.NOT_AFFECTED
 
 
 def seen(
-    number: int, name: str = CVE, *aliases: str, tool: str = "Trivy", severity: Severity = Severity.HIGH, package: str = "openssl",
-    version: str = "3.0.11-1", purl: str = "", fixed: str = "", state: FindingState = FindingState.OPEN,
+    number: int, name: str = CVE, *aliases: str, tool: str = "Trivy", severity: Severity = Severity.HIGH,
+    package: str = "openssl", version: str = "3.0.11-1", purl: str = "", fixed: str = "", state: FindingState = FindingState.OPEN,
 ) -> Seen:  # fmt: skip
     fingerprint = of_vulnerability(name, aliases, purl, package, version)
     return Seen(
