@@ -30,18 +30,24 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PIN_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.ya?ml")
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What a person chose. Everything else about the service is taken from the reading."""
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How it is operated: may be changed later."""
 
-    compose_service: str
-    name: str
     environment: str = Environment.PRODUCTION
-    pin_file: str = "docker-compose.prod.yml"
     watch_seconds: int = 30
     required_env: Sequence[str] = ()
     smoke_tests: Sequence[SmokeTest] = ()
     rehearsal: str = Rehearsal.ISOLATED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Settings):
+    """What a person chose. Everything else about the service is taken from the reading."""
+
+    compose_service: str
+    name: str
+    pin_file: str = "docker-compose.prod.yml"
 
 
 def put_under_management(reading: Job, choice: Choice, request: Request) -> Job:
@@ -61,7 +67,6 @@ def add(reading: Job, choice: Choice, request: Request) -> Service:
             service = Service.objects.create(
                 host=reading.host,
                 name=choice.name,
-                environment=choice.environment,
                 project_dir=reading.result["directory"],
                 project_name=reading.result["project_name"],
                 compose_files=files,
@@ -69,18 +74,60 @@ def add(reading: Job, choice: Choice, request: Request) -> Service:
                 compose_service=choice.compose_service,
                 repository=found["repository"],
                 data_paths=found["data_paths"],
-                required_env=list(choice.required_env),
-                smoke_tests=[{"name": test.name, "argv": list(test.argv)} for test in choice.smoke_tests],
                 found=found,
-                watch_seconds=choice.watch_seconds,
-                rehearsal=choice.rehearsal,
                 added_by=person,
+                **_as_data(choice),
             )
             changes = {"repository": service.repository, "directory": service.project_dir, "files": files}
             audit.record(request.actor, audit.Event("service.added", **audit.about(service), job=reading.pk, changes=changes))
     except IntegrityError as error:
         raise Refused(_who_is_there(reading, choice), code="known-already") from error
     return service
+
+
+def change(service: Service, wish: Settings, request: Request) -> bool:
+    """How a service is operated from its next job on; False if that is what was set. What it is stays as it was added.
+
+    Refused while a job changes it: that job has begun with the settings as they were.
+    """
+    require(request.by, "chatbot_service.change_service", "Changing a service's settings")
+    _check_settings(wish)
+    with audit.changing():
+        before, after = _as_data(settings_of(service)), _as_data(wish)
+        changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
+        if not changes:
+            return False
+        holder = Job.objects.active().filter(service=service).first()
+        if holder is not None:
+            raise Refused(f"{holder} runs on {service}. Wait for its end. Nothing was changed.", code="busy")
+        for key, value in after.items():
+            setattr(service, key, value)
+        service.save(update_fields=list(after))
+        audit.record(request.actor, audit.Event("service.changed", **audit.about(service), changes=changes))
+    return True
+
+
+def settings_of(service: Service) -> Settings:
+    tests = [SmokeTest(str(test["name"]), tuple(test["argv"])) for test in service.smoke_tests]
+    return Settings(
+        environment=service.environment, watch_seconds=service.watch_seconds, required_env=service.required_env,
+        smoke_tests=tests, rehearsal=service.rehearsal,
+    )  # fmt: skip
+
+
+def smoke_tests_in_lines(tests: Sequence[SmokeTest]) -> str:
+    """As `smoke_tests_of` reads them."""
+    return "\n".join(f"{test.name}: {shlex.join(test.argv)}" for test in tests)
+
+
+def _as_data(wish: Settings) -> dict[str, Any]:
+    return {
+        "environment": wish.environment,
+        "watch_seconds": wish.watch_seconds,
+        "required_env": list(wish.required_env),
+        "smoke_tests": [{"name": test.name, "argv": list(test.argv)} for test in wish.smoke_tests],
+        "rehearsal": wish.rehearsal,
+    }
 
 
 def _found(reading: Job, name: str) -> dict[str, Any]:
@@ -96,6 +143,10 @@ def _check(choice: Choice) -> None:
         NAME(choice.name)
     except ValidationError as error:
         raise Invalid(f"{shown(choice.name)} is not a name for a service: {error.message}") from error
+    _check_settings(choice)
+
+
+def _check_settings(choice: Settings) -> None:
     if choice.environment not in Environment.values or choice.rehearsal not in Rehearsal.values:
         raise Invalid("Choose the environment and the rehearsal from those offered.")
     if not 0 <= choice.watch_seconds <= MOST_WATCH_SECONDS:

@@ -70,6 +70,7 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "registry.forgotten": ("Registry forgotten", "off"),
     "registry.set": ("Registry set", _QUIET),
     "service.added": ("Put under management", _QUIET),
+    "service.changed": ("Settings changed", _QUIET),
     "service.drift_ended": ("Drift ended", "ok"),
     "service.drifted": ("Drift found", "stop"),
 }

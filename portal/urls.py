@@ -17,6 +17,7 @@ from portal.pages import (
     poam_file,
     poam_writing,
     registries,
+    service_settings,
     services,
 )
 from portal.pages.appearance import appearance
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("services/add/", add_service.add, name="service-add"),
     path("services/add/<int:pk>/", add_service.choose, name="service-add-choose"),
     path("services/<int:pk>/", services.service, name="service"),
+    path("services/<int:pk>/settings/", service_settings.change, name="service-settings"),
     path("services/<int:pk>/upgrade/", changing.upgrade, name="service-upgrade"),
     path("services/<int:pk>/rollback/", changing.rollback, name="service-rollback"),
     re_path(r"^services/(?P<pk>[0-9]+)/(?P<kind>start|stop|restart)/$", changing.lifecycle, name="service-lifecycle"),

@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from chatbot_service import dispatch, lights, services
-from chatbot_service.models import Environment, Host, Job, JobState, Kind, Rehearsal
+from chatbot_service.models import Host, Job, JobState, Kind
 from deploy_records.errors import Refused
 from portal.access import needs
 from portal.htmx import STOP_POLLING, go_to, wants_fragment
 from portal.pages.asking import asks, told
+from portal.pages.service_settings import SettingsForm
 from portal.sentences.parts import counted, some
 
 TO_DO = "Adding a service"
@@ -61,30 +62,15 @@ class ProjectForm(forms.Form):
         return directory if directory == "/" else directory.rstrip("/")
 
 
-class WishForm(forms.Form):
+class WishForm(SettingsForm):
     """The rules are `services.add`'s; here the fields are only read."""
 
+    field_order = ("name", "environment", "pin_file")
+
     name = forms.CharField(label="Name", max_length=63, help_text="As it is called here: lower-case letters, digits, - and _.")
-    environment = forms.ChoiceField(choices=Environment.choices, label="Environment")
     pin_file = forms.CharField(
         label="Pin file", max_length=104, initial="docker-compose.prod.yml",
         help_text="The portal writes the image's digest into it, and takes it as the last of the compose files.",
-    )  # fmt: skip
-    watch_seconds = forms.IntegerField(
-        label="Watch for, in seconds", initial=30, help_text="How long a job stays responsible after the switch."
-    )
-    rehearsal = forms.ChoiceField(
-        choices=Rehearsal.choices, label="Rehearse a candidate", initial=Rehearsal.ISOLATED,
-        help_text="On the project's networks it can reach the project's other services, databases too.",
-    )  # fmt: skip
-    required_env = forms.CharField(
-        label="Keys that must have a value", max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Names of environment variables. An upgrade is refused while one of them is empty.",
-    )  # fmt: skip
-    smoke_tests = forms.CharField(
-        label="Smoke tests", max_length=8000, required=False, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One a line, run inside the container after a switch. For example: "
-        "answers: curl -fsS http://127.0.0.1:8000/health",
     )  # fmt: skip
 
 
@@ -127,7 +113,7 @@ def choose(request: HttpRequest, pk: int) -> HttpResponse:
     refusal, status = "", 200
     if request.method == "POST" and form.is_valid():
         try:
-            started = services.put_under_management(job, _wish(request, form.cleaned_data), asks(request))
+            started = services.put_under_management(job, _wish(request, form), asks(request))
         except Refused as error:
             refusal, status = told(request, error), error.status
         else:
@@ -180,14 +166,10 @@ def _initial(job: Job, found: dict[str, Any] | None) -> dict[str, Any]:
     return {"name": name} | ({"pin_file": last} if "prod" in last else {})
 
 
-def _wish(request: HttpRequest, given: dict[str, Any]) -> services.Choice:
+def _wish(request: HttpRequest, form: WishForm) -> services.Choice:
     return services.Choice(
         compose_service=request.POST.get("service", ""),
-        name=given["name"],
-        environment=given["environment"],
-        pin_file=given["pin_file"],
-        watch_seconds=given["watch_seconds"],
-        required_env=services.keys_of(given["required_env"]),
-        smoke_tests=services.smoke_tests_of(given["smoke_tests"]),
-        rehearsal=given["rehearsal"],
+        name=form.cleaned_data["name"],
+        pin_file=form.cleaned_data["pin_file"],
+        **form.settings(),
     )
