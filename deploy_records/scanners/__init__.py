@@ -22,7 +22,7 @@ FORMATS = {
     trivy.NAME: "Trivy JSON",
     grype.NAME: "Grype JSON",
     sarif.NAME: "SARIF 2.1.0",
-    cyclonedx.NAME: "CycloneDX 1.2 to 1.7, JSON or XML",
+    cyclonedx.NAME: "CycloneDX 1.0 to 1.7, JSON or XML",
     spdx.NAME: "SPDX 2.3 JSON",
     pip_audit.NAME: "pip-audit JSON",
     bandit.NAME: "Bandit JSON",

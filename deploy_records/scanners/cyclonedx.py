@@ -23,7 +23,7 @@ from deploy_records.scanners.texts import line
 
 NAME = "cyclonedx"
 
-_VERSION = re.compile(r"1\.[2-7]")
+_VERSION = re.compile(r"1\.[0-7]")
 _STATES = {
     "resolved": FindingState.RESOLVED,
     "resolved_with_pedigree": FindingState.RESOLVED,
@@ -81,7 +81,7 @@ def is_cyclonedx(root: Node) -> bool:
 def read(bom: Bom) -> Report:
     head = bom.head
     if not _VERSION.fullmatch(head.text("specVersion")):
-        raise head.place.key("specVersion").expected("a version of CycloneDX from 1.2 to 1.7", head.data.get("specVersion"))
+        raise head.place.key("specVersion").expected("a version of CycloneDX from 1.0 to 1.7", head.data.get("specVersion"))
     metadata = head.node("metadata")
     subject, (tool, version) = metadata.node("component"), _tool(metadata)
     main = ReportKind.IMAGE if subject.text("type") == "container" else ReportKind.DEPENDENCIES

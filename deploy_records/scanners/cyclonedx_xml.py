@@ -110,10 +110,10 @@ def _value(element: Element) -> Any:
     if element.name == "licenses":
         return [_licence(child) for child in element.children]
     if element.name in _LISTS or (element.name == "tools" and not element.child("components")):
-        return [_value(child) for child in element.children]
+        return [value for value in map(_value, element.children) if value is not None]
     if element.children or element.attributes:
         return _members(element)
-    return element.text.strip()
+    return element.text.strip() or None
 
 
 def _members(element: Element) -> dict[str, Any]:

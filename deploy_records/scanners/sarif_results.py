@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deploy_records.scanners import identity, severity
-from deploy_records.scanners.fields import Node
+from deploy_records.scanners.fields import MOST_ID, Node
 from deploy_records.scanners.report import Cvss, Finding, FindingKind, FindingState, ReportKind, Severity
-from deploy_records.scanners.sarif_rules import Rule, Rules, cwes_in, labels_in, score_of
+from deploy_records.scanners.sarif_rules import MOST_RULE, Rule, Rules, cwes_in, labels_in, score_of
+from deploy_records.scanners.texts import line
 
 _MOST_HELD = 100_000
 _NOT_FOUND = frozenset({"pass", "notApplicable"})
@@ -91,7 +92,7 @@ def _vulnerability(result: Node, rule: Rule, run: Run, named: tuple[str, ...], m
         fixed_version=said.get("fixed", ""),
         location=_location(result, run),
         cwe=_cwes(result, rule),
-        title=rule.title,
+        title=_title(rule, message),
         description=rule.description or message,
         link=rule.link,
         fingerprint=identity.of_vulnerability(own, others, rule.purl, package or _location(result, run), version),
@@ -107,7 +108,7 @@ def _other(result: Node, rule: Rule, run: Run, kind: FindingKind, message: str) 
     found, words, cvss = _severity(result, rule, word)
     state, note = _suppression(result)
     # The message of a secret may hold the secret.
-    description = message if kind is not FindingKind.SECRET else rule.title
+    title, description = (_title(rule, message), message) if kind is not FindingKind.SECRET else (rule.title or own, rule.title)
     return Finding(
         tool=run.tool,
         kind=kind,
@@ -117,7 +118,7 @@ def _other(result: Node, rule: Rule, run: Run, kind: FindingKind, message: str) 
         cvss=cvss,
         location=location,
         cwe=_cwes(result, rule),
-        title=rule.title,
+        title=title,
         description=description,
         link=rule.link,
         fingerprint=_fingerprint(result, run, kind, own, message),
@@ -127,7 +128,11 @@ def _other(result: Node, rule: Rule, run: Run, kind: FindingKind, message: str) 
 
 
 def _own_id(result: Node, rule: Rule) -> str:
-    return result.name("ruleId", 300) or rule.id or "without a rule"
+    return line(result.name("ruleId", MOST_RULE) or rule.id, MOST_ID) or "without a rule"
+
+
+def _title(rule: Rule, message: str) -> str:
+    return rule.title or line((rule.description or message).partition("\n")[0])
 
 
 def _kind(run: Run, rule: Rule, named: tuple[str, ...]) -> FindingKind:

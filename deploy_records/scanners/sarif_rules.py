@@ -7,6 +7,8 @@ from deploy_records.scanners import severity
 from deploy_records.scanners.fields import Node, at_most
 from deploy_records.scanners.report import Cvss
 
+MOST_RULE = 1000
+
 _MOST_RULES = 200_000
 _MOST_MESSAGES = 10_000
 _MOST_HELP = 400
@@ -68,7 +70,7 @@ class Rules:
     def rule_of(self, result: Node) -> Rule:
         """By index, if the rule there bears the id of the result or the result names none; else by id."""
         reference = result.node("rule")
-        said = result.name("ruleId", 300) or reference.name("id", 300)
+        said = result.name("ruleId", MOST_RULE) or reference.name("id", MOST_RULE)
         index = result.number("ruleIndex")
         index = reference.number("index") if index is None else index
         rules = self._component(reference.node("toolComponent"))
@@ -115,7 +117,7 @@ def _rule(node: Node) -> Rule:
     tags = properties.texts("tags")
     purls = properties.texts("purls", 1000) if isinstance(properties.data.get("purls"), list) else ()
     related = [one.node("target").name("id", 300) for one in node.few("relationships") if _is_cwe(one.node("target"))]
-    own, (score, word) = node.name("id", 300), score_of(properties)
+    own, (score, word) = node.name("id", MOST_RULE), score_of(properties)
     return Rule(
         id=own,
         name=node.text("name"),

@@ -67,3 +67,10 @@ def test_a_fault_is_told_with_its_place() -> None:
     assert "at vulnerability[0].cwes: expected at most 1,000 entries" in refusal(
         CYCLONEDX_XML.replace("<cwe>125</cwe>", "<cwe>1</cwe>" * 1001)
     )
+
+
+def test_an_empty_element_is_nothing() -> None:
+    text = CYCLONEDX_XML.replace("<license><id>curl</id></license>", "<license/>").replace("<cwe>125</cwe>", "<cwe/>")
+    text = text.replace("<source><name>GitHub</name></source>", "<source/>").replace("<tools>", "<tools><tool/>")
+    found = understood(text)
+    assert (found.components[1].licences, found.only.cwe, found.report.tool) == (("MIT OR ISC",), (), "grype")

@@ -194,6 +194,16 @@ def test_what_a_tool_for_dependencies_finds_is_a_vulnerability_whatever_its_name
     assert of_result(tool="dependency-check", ruleId="Prototype pollution").only.kind is FindingKind.VULNERABILITY
 
 
+def test_a_result_whose_rule_says_nothing_is_titled_by_its_message() -> None:
+    assert of_result(message={"text": "First.\nSecond."}).only.title == "First."
+
+
+def test_the_id_of_a_rule_may_be_a_long_path() -> None:
+    rule = "folder." * 60 + "rule"
+    found = of_result({"id": rule, "shortDescription": {"text": "Found"}}, ruleId=rule).only
+    assert (len(found.id), found.title) == (200, "Found")
+
+
 def test_the_message_on_a_secret_is_not_kept() -> None:
     found = of_result(tool="gitleaks", message={"text": "hunter2 was committed"}).only
     assert found.kind is FindingKind.SECRET
