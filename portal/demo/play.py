@@ -16,7 +16,7 @@ from chatbot_service.wiring import compose_of
 from deploy_records import ledger, lookup
 from deploy_records.errors import Broken
 from deploy_records.models import ImageDigest, LedgerState
-from portal.demo import project
+from portal.demo import evidence, project
 from portal.demo.people import People
 from portal.demo.visitor import Visitor
 
@@ -84,9 +84,11 @@ def _register_and_approve(demo: Demo, number: str, digest: str) -> ImageDigest:
     if _wait(job) != JobState.SUCCEEDED:
         raise Broken(f"Registering build {number} failed: {job.error}")
     entry = lookup.get(project.repository(), digest)
+    evidence.bring(entry, number, demo.people.operator)
     if entry.state == LedgerState.CANDIDATE:  # not so when the demo was played before
         ledger.approve(entry, demo.people.release_manager, "demo", address="shell")
-    demo.write(f"  build {number}: {digest[:19]}… registered by operator, approved by release-manager")
+    demo.write(f"  build {number}: {digest[:19]}… registered by operator, with a report made by the demo, not by a scanner;")
+    demo.write("    approved by release-manager")
     return entry
 
 

@@ -12,6 +12,7 @@ from chatbot_service.progress import lay_out
 from deploy_records import audit, ledger
 from deploy_records.ledger import Platform, Resolved
 from deploy_records.models import Deployment, ImageDigest, Outcome
+from portal.demo import evidence
 from portal.demo.people import DEMO, People
 
 REPOSITORY = "registry.invalid/known-good/personal-chatbot"
@@ -42,6 +43,7 @@ def _entry(people: People, number: str) -> ImageDigest:
     platform = Platform("linux/amd64", made_up(f"build {number}"), made_up(f"image ID of build {number}"), 60_000_000)
     image = Resolved(REPOSITORY, made_up(f"build {number}"), (platform,), tag=f"build-{number}")
     entry = ledger.register(image, people.operator, is_demo=True)
+    evidence.bring(entry, number, people.operator)
     ledger.approve(entry, people.release_manager, "demo")
     if number != "3":
         ledger.note_healthy(entry, actor=DEMO)

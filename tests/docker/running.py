@@ -45,7 +45,11 @@ class RunningPortal:
 
     def shell(self, code: str) -> str:
         """Runs Python with the portal's settings, in a process of its own; what it printed."""
-        argv = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+        return self.manage("shell", "--no-imports", "-c", code)
+
+    def manage(self, *words: str) -> str:
+        """A command of the portal's, in a process of its own; what it printed."""
+        argv = [sys.executable, "manage.py", *words]
         done = subprocess.run(argv, cwd=settings.BASE_DIR, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -1,5 +1,6 @@
 """The main job as people do it: the real stack, a real browser, and a service that is not ours."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,12 @@ for name, role in (("olga", "Operator"), ("rosa", "Release manager"), ("vera", "
 
 @dataclass(frozen=True)
 class Stack:
+    running: RunningPortal
     address: str
     repository: str
     folder: Path
     port: int
+    digests: dict[str, str]
 
     def says(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5) as answer:
@@ -63,10 +67,11 @@ def stack(registry: LocalRegistry, base_image: str, tmp_path_factory: pytest.Tem
     state = tmp_path_factory.mktemp("state")
     repository = f"{registry.address}/others/greeter"
     builder = Builder()
+    digests = {}
     for version in ("1", "2"):
         reference = f"{repository}:v{version}"
         builder.build(IMAGE, reference, args={"BASE_IMAGE": base_image, "VERSION": version})
-        builder.push(reference)
+        digests[f"v{version}"] = builder.push(reference)
     builder.forget(f"{repository}:v2")
     web, port = free_port(), free_port()
     running = RunningPortal(state, {"KG_PORT": str(web), "KG_RUN": "broker,web,worker,scheduler,watcher"})
@@ -75,7 +80,7 @@ def stack(registry: LocalRegistry, base_image: str, tmp_path_factory: pytest.Tem
         running.shell(MAKE_PEOPLE.format(password=PASSWORD))
         folder = state / "greeter"
         folder.mkdir()
-        yield Stack(f"http://127.0.0.1:{web}", repository, folder, port)
+        yield Stack(running, f"http://127.0.0.1:{web}", repository, folder, port, digests)
     finally:
         running.stop()
         _remove_containers("greeter")
@@ -161,7 +166,9 @@ def test_another_service_is_added_approved_upgraded_and_rolled_back_in_the_brows
     olga.wait_for_url(re.compile("/jobs/|/ledger/[0-9]+/"), timeout=20_000)
     _until_there(olga, stack, "v2")
 
+    _approve_without_a_report(rosa, stack, "v2")
     for tag in ("v1", "v2"):
+        _scan(stack, tag)
         _approve(rosa, stack, tag)
 
     olga.goto(f"{stack.address}/services/")
@@ -197,9 +204,32 @@ def _until_there(page: Page, stack: Stack, tag: str) -> None:
         time.sleep(0.3)
 
 
-def _approve(page: Page, stack: Stack, tag: str) -> None:
+def _scan(stack: Stack, tag: str) -> None:
+    """A pipeline hands in a scan of the image, which names it by its digest and found nothing."""
+    scan = {
+        "SchemaVersion": 2, "ArtifactName": f"{stack.repository}:{tag}", "ArtifactType": "container_image",
+        "CreatedAt": datetime.now(UTC).isoformat(), "Metadata": {"RepoDigests": [f"{stack.repository}@{stack.digests[tag]}"]},
+        "Results": [{"Target": "debian", "Class": "os-pkgs", "Type": "debian"}],
+    }  # fmt: skip
+    file = stack.folder / f"{tag}.json"
+    file.write_text(json.dumps(scan))
+    said = stack.running.manage("import_scan", str(file))
+    assert stack.digests[tag] in said
+
+
+def _approve_without_a_report(page: Page, stack: Stack, tag: str) -> None:
+    _open_digest(page, stack, tag)
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_have_attribute("aria-disabled", "true")
+    expect(page.get_by_text("There is no image scan of it").first).to_be_visible()
+
+
+def _open_digest(page: Page, stack: Stack, tag: str) -> None:
     page.goto(f"{stack.address}/ledger/")
     page.get_by_role("row").filter(has_text=tag).get_by_role("link").first.click()
+
+
+def _approve(page: Page, stack: Stack, tag: str) -> None:
+    _open_digest(page, stack, tag)
     page.get_by_role("link", name="Approve", exact=True).first.click()
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     expect(page.get_by_text("Approved", exact=False).first).to_be_visible()

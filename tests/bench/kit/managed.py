@@ -13,7 +13,7 @@ from chatbot_service.models import Environment, Host, Job, JobState, Service, St
 from deploy_records import ledger, lookup
 from deploy_records.errors import Broken
 from deploy_records.models import LedgerState
-from portal.demo import people
+from portal.demo import evidence, people
 from portal.demo.play import usable_host
 from tests.bench.kit.chatbot import FILES, SERVICE, SMOKE_TEST, Folder
 from tests.bench.kit.stack import Stack
@@ -54,7 +54,9 @@ class Office:
 
     def register_and_approve(self, stack: Stack, number: str, digest: str) -> None:
         succeeded(dispatch.resolve(self.host, f"{stack.repository}:build-{number}@{digest}", self.request))
-        ledger.approve(lookup.get(stack.repository, digest), self.people.release_manager, "benchmark")
+        entry = lookup.get(stack.repository, digest)
+        evidence.bring(entry, number, self.people.operator)
+        ledger.approve(entry, self.people.release_manager, "benchmark")
 
     def adopt(self, folder: Folder) -> Service:
         """`watch_seconds` 0: a job is responsible until Docker's own health agrees, and no longer."""

@@ -122,7 +122,7 @@ class Stage:
     def _approve(self, build: Build) -> None:
         resolved = ask_registry(f"{build.repository}:{build.name}", None)
         assert resolved.digest == build.digest
-        entry = ledger.register(resolved, self.operator)
+        entry = factories.scanned(ledger.register(resolved, self.operator))
         ledger.approve(entry, self.release_manager, "tried")
 
     def entry(self, build: Build) -> ImageDigest:
