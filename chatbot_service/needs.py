@@ -1,8 +1,8 @@
-"""What needs somebody, and whom: drift, what is down or stuck, rollbacks that would fail, hosts, approvals."""
+"""What needs somebody, and whom: drift, what is down or stuck, rollbacks that would fail, hosts, approvals, exceptions."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from django.contrib.auth.models import User
@@ -12,16 +12,24 @@ from django.utils import timezone
 from chatbot_service import lights
 from chatbot_service.board import rollback_target
 from chatbot_service.models import HealthTransition, Host, Job, JobState, Service
-from deploy_records.models import Approval, ImageDigest, LedgerState
+from deploy_records.models import Approval, ImageDigest, LedgerState, PoamItem, PoamState
+from deploy_records.models.poam import EXPIRED
 from deploy_records.people import Person, holds
+from deploy_records.poam_items import MAY_APPROVE as MAY_EXCUSE
+from deploy_records.poam_items import MAY_REQUEST, who
+from deploy_records.poam_warnings import DAYS, answers_for
 from deploy_records.rules.approval import Answer, Who, may_approve
+from deploy_records.rules.exception_life import may_decide
 from deploy_records.verdict import MAY_APPROVE
 
 MOST_CANDIDATES = 50
+MOST_EXCEPTIONS = 50
 
 OPERATE = ("chatbot_service.rollback_service", "chatbot_service.operate_service")
 HOSTS = ("chatbot_service.change_host", "chatbot_service.operate_service")
 APPROVE = (MAY_APPROVE,)
+EXCUSE = (MAY_EXCUSE,)
+EXCEPTIONS = (MAY_REQUEST, MAY_EXCUSE)
 
 
 class Matter(IntEnum):
@@ -33,17 +41,22 @@ class Matter(IntEnum):
     DRIFT = 4
     OUT_OF_USE = 5
     UNHEALTHY = 6
-    NO_WAY_BACK = 7
-    APPROVE = 8
+    EXPIRED = 7
+    NO_WAY_BACK = 8
+    ENDS = 9
+    APPROVE = 10
+    DECIDE = 11
 
 
-_WAITS = frozenset({Matter.APPROVE})
-_SOON = frozenset({Matter.NO_WAY_BACK, Matter.UNHEALTHY})
+_WAITS = frozenset({Matter.APPROVE, Matter.DECIDE})
+_SOON = frozenset({Matter.NO_WAY_BACK, Matter.UNHEALTHY, Matter.ENDS})
 
 
 @dataclass(frozen=True)
 class Need:
-    """`permissions`: who holds one of them can do something about it. `why_not_you`: a rule that bars this person."""
+    """`permissions`: who holds one of them can do something about it. `why_not_you`: a rule that bars this person.
+    `exception`: its number; `order`: the smaller the sooner, among those of one matter.
+    """
 
     matter: Matter
     title: str
@@ -54,8 +67,10 @@ class Need:
     host: int = 0
     job: int = 0
     entry: int = 0
+    exception: int = 0
     digest: str = ""
     why_not_you: str = ""
+    order: int = 0
 
     @property
     def tone(self) -> str:
@@ -74,14 +89,15 @@ class Needs:
 
 
 def read(person: User, hosts: Sequence[Host]) -> Needs:
-    """In two queries."""
+    """In three queries."""
     now = timezone.now()
-    found = sorted([*_of_hosts(hosts, now), *_of_services(now), *_of_candidates(person)], key=_urgency)
+    matters = [*_of_hosts(hosts, now), *_of_services(now), *_of_candidates(person), *_of_exceptions(person, now)]
+    found = sorted(matters, key=_urgency)
     return Needs([n for n in found if n.is_for(person)], [n for n in found if not n.is_for(person)])
 
 
-def _urgency(need: Need) -> tuple[int, str]:
-    return need.matter, need.title
+def _urgency(need: Need) -> tuple[int, int, str]:
+    return need.matter, need.order, need.title
 
 
 def _of_hosts(hosts: Sequence[Host], now: datetime) -> Iterator[Need]:
@@ -177,3 +193,60 @@ def _may_approve(me: Who, entry: ImageDigest, *, given: bool, holds_role: bool) 
         offered_again_by=Who(again.pk, again.get_username(), again.email) if again else None,
         approved_by=[me] if given else [],
     )
+
+
+def _of_exceptions(person: User, now: datetime) -> Iterator[Need]:
+    """Requests to decide on, what ends within 14 days, and what has ended and is still open."""
+    waits = Q(state=PoamState.REQUESTED) | Q(state=PoamState.APPROVED, extend_to__isnull=False)
+    ending = Q(state=PoamState.APPROVED, expires_at__lte=now + timedelta(days=max(DAYS)))
+    items = PoamItem.objects.filter(waits | ending).select_related("drafted_by", "requested_by", "extend_by")
+    for item in items.order_by("expires_at", "pk")[:MOST_EXCEPTIONS]:
+        if item.status_at(now) == EXPIRED:
+            yield _lapsed(item, person)
+        if item.extend_to is not None or item.status_at(now) == PoamState.REQUESTED:
+            yield _to_decide(item, person)
+        elif item.status_at(now) == PoamState.APPROVED:
+            yield _ending(item, person, now)
+
+
+def _lapsed(item: PoamItem, person: User) -> Need:
+    ended = f"It ended on {item.expires_at.astimezone(UTC):%-d %b} and is still open"
+    then = "the gate refuses what relies on it" if item.state == PoamState.APPROVED else "nobody had approved it"
+    return Need(
+        Matter.EXPIRED, f"{item.name} has expired", f"{ended}: {then}.", EXCEPTIONS,
+        exception=item.number, why_not_you=_not_theirs(item, person),
+    )  # fmt: skip
+
+
+def _ending(item: PoamItem, person: User, now: datetime) -> Need:
+    days = (item.expires_at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
+    when = {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
+    why = f"{_excuses(item)}. From then on the gate refuses what relies on it."
+    return Need(
+        Matter.ENDS, f"{item.name} ends {when}", why, EXCEPTIONS,
+        exception=item.number, why_not_you=_not_theirs(item, person), order=days,
+    )  # fmt: skip
+
+
+def _to_decide(item: PoamItem, person: User) -> Need:
+    asked_by = item.extend_by or item.requested_by or item.drafted_by
+    own = [who(one) for one in (item.drafted_by, item.requested_by, item.extend_by) if one is not None]
+    answer = may_decide(who(person), holds_role=holds(person, MAY_EXCUSE), name=item.name, wrote_or_requested=own)
+    what = "a later end of " if item.extend_to is not None else ""
+    return Need(
+        Matter.DECIDE, f"Decide on {what}{item.name}", f"{_excuses(item)}, asked for by {asked_by.get_username()}", EXCUSE,
+        None if item.extend_to is not None else item.changed_at,
+        exception=item.number, why_not_you="" if answer.allowed else answer.reason,
+    )  # fmt: skip
+
+
+def _excuses(item: PoamItem) -> str:
+    ids = list(item.vulnerabilities)
+    return f"{ids[0] if ids else 'Nothing named yet'}{f' and {len(ids) - 1} more' if len(ids) > 1 else ''}, {item.severity}"
+
+
+def _not_theirs(item: PoamItem, person: User) -> str:
+    """Security reviewers look after all of them, everybody else after their own."""
+    if holds(person, MAY_EXCUSE) or answers_for(item, person):
+        return ""
+    return f"{item.owner or 'Nobody'} answers for it."

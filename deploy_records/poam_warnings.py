@@ -14,7 +14,7 @@ from django.utils import timezone
 from deploy_records import audit
 from deploy_records.audit import Actor, Event, about
 from deploy_records.models import PoamItem, PoamState, PoamWarning
-from deploy_records.people import holders
+from deploy_records.people import holders, roles_of
 from deploy_records.poam_items import MAY_APPROVE
 from deploy_records.rules.exceptions import shown
 
@@ -65,6 +65,14 @@ def recipients_of(item: PoamItem) -> tuple[str, ...]:
     if _is_address(item.owner):
         found.insert(0, item.owner)
     return tuple({address.casefold(): address for address in reversed(found)}.values())[::-1]
+
+
+def answers_for(item: PoamItem, person: User) -> bool:
+    """Whether the person is the owner, by user name, address or team; the same as for mails, without a query a row."""
+    owner, team = item.owner.casefold(), " ".join(item.owner.replace("-", " ").split()).casefold()
+    roles = {role.casefold() for role in roles_of(person)}
+    named = bool(owner) and owner in {person.get_username().casefold(), person.email.casefold()}
+    return named or team in roles or team.removesuffix("s") in roles
 
 
 def _warn_of(item: PoamItem, now: datetime) -> Told | None:

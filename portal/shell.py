@@ -1,4 +1,4 @@
-"""What every page's frame shows beside its navigation: what needs the person, and the trust foot. Three queries at most."""
+"""What every page's frame shows beside its navigation: what needs the person, and the trust foot. Four queries at most."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def _read(request: HttpRequest) -> Frame:
     hosts = list(Host.objects.annotate(head=Subquery(head), last_check=Subquery(check)))
     known = _Trail(hosts[0].head or 0, hosts[0].last_check or {}) if hosts else _trail_alone()
     person = request.user
-    wanted = needs.read(person, hosts) if isinstance(person, User) and hosts else Needs()
+    wanted = needs.read(person, hosts) if isinstance(person, User) else Needs()
     return Frame(hosts, wanted, (_intact(request, known), _answering(request, hosts)))
 
 
@@ -72,7 +72,7 @@ class _Trail:
 
 
 def _trail_alone() -> _Trail:
-    """Before there is a host, and so nothing that could need anybody."""
+    """Before there is a host."""
     integrity = trail.integrity()
     return _Trail(integrity.head, integrity.check.changes if integrity.check else {})
 

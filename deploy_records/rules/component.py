@@ -113,7 +113,7 @@ def _checked_purl(text: str) -> str:
         plain = PackageURL.from_string(text).to_string()
     except ValueError as error:
         raise Invalid(f"{shown(text)} is not a package URL. {_LOOKS}") from error
-    if "*" in plain or "%2A" in plain:
+    if "*" in plain or "%2A" in plain.upper():
         raise Invalid(f"{shown(text)} has a *, which a package URL does not know. Leave the version out to name all versions.")
     return plain
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -49,7 +50,6 @@ class ShownNeed:
 
 
 def _overview(request: HttpRequest, rows: Sequence[Row]) -> HttpResponse:
-    wanted = frame_of(request).needs
     context = {
         "answer": sentences.answer(rows),
         "rows": [shown(row) for row in rows],
@@ -57,17 +57,25 @@ def _overview(request: HttpRequest, rows: Sequence[Row]) -> HttpResponse:
         "approved": sum(row.approved.good for row in rows),
         "healthy": sum(row.health.good for row in rows),
         "ready": sum(row.rollback.good for row in rows),
+        "now": timezone.now(),
+    }
+    return render(request, "dashboard/page.html", context | _needs(request))
+
+
+def _needs(request: HttpRequest) -> dict[str, Any]:
+    wanted = frame_of(request).needs
+    return {
         "needs": [ShownNeed(need, url_of(need)) for need in wanted.mine[:MOST_NEEDS]],
         "needs_total": len(wanted.mine),
         "needs_left_out": len(wanted.mine) - MOST_NEEDS,
         "others": _others(wanted.others),
-        "now": timezone.now(),
     }
-    return render(request, "dashboard/page.html", context)
 
 
 def url_of(need: Need) -> str:
     """Where something can be done about it."""
+    if need.exception:
+        return reverse("poam-item", args=[need.exception])
     if need.entry:
         return reverse("digest", args=[need.entry])
     if need.job:
@@ -104,4 +112,4 @@ def _first_start(request: HttpRequest) -> HttpResponse:
         "marks": [Mark(80, "deploy")],
     }
     context = {"hosts": hosts, "answers": answers, "done": int(answers), "registered": registered, "example": example}
-    return render(request, "dashboard/first_start.html", context)
+    return render(request, "dashboard/first_start.html", context | _needs(request))

@@ -15,9 +15,9 @@ from portal.access import ROLES, actor_of, needs
 
 SAID = {
     "Viewer": "Sees services, jobs, the ledger and deployments.",
-    "Operator": "Upgrades, rolls back, starts, stops and adds services; registers digests.",
-    "Release manager": "Approves, deprecates and revokes digests; cancels jobs.",
-    "Security reviewer": "Revokes digests; reads the audit trail.",
+    "Operator": "Upgrades, rolls back, starts, stops and adds services; registers digests; asks for exceptions.",
+    "Release manager": "Approves, deprecates and revokes digests; asks for exceptions; cancels jobs.",
+    "Security reviewer": "Approves and asks for exceptions; revokes digests; reads the audit trail.",
     "Auditor": "Reads everything, the audit trail too; changes nothing.",
     "Administrator": "Sets up hosts, registries and people; approves nothing by that.",
 }

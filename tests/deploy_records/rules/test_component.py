@@ -23,6 +23,7 @@ def test_a_component_comes_back_in_its_plain_form(text: str, kept: str) -> None:
     ("   ", "No component is named"),
     ("pkg:pypi", "not a package URL"),
     ("pkg:pypi/a@1.*", "has a \\*"),
+    ("pkg:pypi/a*", "has a \\*"),
     ("*", "fits almost every image"),
     ("*/*:*", "fits almost every image"),
     ("ghcr.io/acme bot", "a space"),
