@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from deploy_records import audit, digest_findings, reviews
+from deploy_records import audit, digest_findings, finding_changes, reviews
 from deploy_records.audit import Actor, Event, about
 from deploy_records.errors import Refused
 from deploy_records.models import ImageDigest, Match, NamedDigest, ScanMatch, ScanReport
@@ -61,6 +61,7 @@ def settle(entry: ImageDigest, at: datetime | None = None) -> None:
     ScanMatch.objects.filter(pk__in=over).update(superseded_at=at or timezone.now())
     ScanMatch.objects.filter(pk__in=back).update(superseded_at=None)
     digest_findings.renew(entry)
+    finding_changes.note_soon(entry)
     reviews.look_soon([entry])
 
 

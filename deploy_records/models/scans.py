@@ -135,6 +135,25 @@ class ScanMatch(models.Model):
         return self.superseded_at is None
 
 
+class ReportChange(models.Model):
+    """What a report changed for a digest, against the one before it from the same source.
+
+    Derived: counted by `finding_changes.note` after reports of the digest have come or changed places.
+    """
+
+    match = models.OneToOneField(ScanMatch, on_delete=models.CASCADE, primary_key=True, related_name="change")
+    before = models.ForeignKey(ScanReport, on_delete=models.CASCADE, related_name="+")
+    new = models.PositiveIntegerField()
+    gone = models.PositiveIntegerField()
+    worse = models.PositiveIntegerField(help_text="Of those still there, whose severity has risen.")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.match}: {self.new} new, {self.gone} gone"
+
+
 class ScanFinding(models.Model):
     """One finding of one report. What pages and the gate ask for is in columns, the rest in `detail`."""
 

@@ -226,20 +226,27 @@ def compare(before: Iterable[Merged], after: Iterable[Merged]) -> Difference:
 def _by_lasting_keys(findings: Iterable[Merged]) -> dict[tuple[str, str], int]:
     found = dict[tuple[str, str], int]()
     for one in findings:
-        for key in _lasting_keys(one):
+        for key in _keys_of(one):
             found[key] = max(found.get(key, 0), weight(one.severity))
     return found
 
 
 def _weight_in(known: dict[tuple[str, str], int], one: Merged) -> int:
     """The worst that is known of it; 0 if it is not known."""
-    return max(known.get(key, 0) for key in _lasting_keys(one))
+    return max(known.get(key, 0) for key in _keys_of(one))
 
 
-def _lasting_keys(one: Merged) -> Iterator[tuple[str, str]]:
-    package = package_key(one.purl, one.package) if one.kind is FindingKind.VULNERABILITY else ""
-    if not package:
-        yield one.fingerprint, ""
+def _keys_of(one: Merged) -> Iterator[tuple[str, str]]:
+    return lasting_keys(one.kind, one.names, one.fingerprint, one.purl, one.package)
+
+
+def lasting_keys(
+    kind: FindingKind, names: tuple[str, ...], fingerprint: str, purl: str, package: str
+) -> Iterator[tuple[str, str]]:  # fmt: skip
+    """By which a finding is known again in a later report or image, whatever version the package has there."""
+    where = package_key(purl, package) if kind is FindingKind.VULNERABILITY else ""
+    if not where:
+        yield fingerprint, ""
         return
-    for name in one.names:
-        yield name.casefold(), package
+    for name in names:
+        yield name.casefold(), where
