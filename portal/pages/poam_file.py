@@ -16,13 +16,13 @@ from deploy_records import poam_import
 from deploy_records.errors import Invalid, Refused
 from deploy_records.models import ImageDigest
 from deploy_records.poam_files.comparing import Drift
-from deploy_records.poam_files.planning import Deed, Step
+from deploy_records.poam_files.planning import Deed, Plan, Step
 from deploy_records.poam_files.tree import MOST_BYTES, Problem
 from deploy_records.poam_import import Looked, Source
 from deploy_records.poam_items import MAY_REQUEST
 from portal.access import actor_of, needs
 from portal.pages.asking import person_of, told
-from portal.pages.poam_limits import limits_now
+from portal.pages.poam_limits import limits_now, trusts_git
 from portal.sentences.exceptions import package
 
 _MOST_SHOWN = 120
@@ -126,6 +126,11 @@ class Seen:
         return len(self.looked.plan.changes)
 
     @property
+    def approves(self) -> int:
+        """How many it would approve: none, unless the policy trusts what is approved in Git."""
+        return sum(one.becomes == "approved" for one in self.looked.plan.changes)
+
+    @property
     def may_be_taken_over(self) -> bool:
         return not self.problems and self.changes > 0
 
@@ -155,14 +160,14 @@ def take_over(request: HttpRequest) -> HttpResponse:
     source = form.source()
     try:
         plan = poam_import.bring_in(
-            source, person_of(request), address=actor_of(request).address, limits=limits_now(), seen=form.cleaned_data["stamp"]
-        )
+            source, person_of(request), address=actor_of(request).address, limits=limits_now(), trusted=trusts_git(),
+            seen=form.cleaned_data["stamp"],
+        )  # fmt: skip
     except Refused as error:
         return _shown(request, source, refusal=told(request, error), status=error.status)
     number = len(plan.changes)
-    messages.success(
-        request, f"Taken over. {number} of {len(plan.steps)} entries changed the ledger; nothing was approved by that."
-    )
+    entries = "1 entry" if len(plan.steps) == 1 else f"{len(plan.steps)} entries"
+    messages.success(request, f"Taken over. {number} of {entries} changed the ledger; {_approved(plan)}")
     return redirect("poam")
 
 
@@ -180,7 +185,7 @@ def _source(form: FileForm) -> Source:
 
 
 def _shown(request: HttpRequest, source: Source, *, refusal: str = "", status: int = 200) -> HttpResponse:
-    looked = poam_import.look(source, limits=limits_now())
+    looked = poam_import.look(source, limits=limits_now(), trusted=trusts_git())
     lines = source.data.decode("utf-8", "replace").splitlines() if looked.problems else []
     seen = Seen(
         name=source.name,
@@ -196,6 +201,13 @@ def _shown(request: HttpRequest, source: Source, *, refusal: str = "", status: i
     ) if seen.may_be_taken_over else None  # fmt: skip
     context = {"seen": seen, "form": carried, "refusal": refusal}
     return render(request, "poam/import_look.html", context, status=400 if seen.problems else status)
+
+
+def _approved(plan: Plan) -> str:
+    number = sum(one.becomes == "approved" for one in plan.changes)
+    if not number:
+        return "nothing was approved by that."
+    return f"{number} approved by that, as the policy trusts what is approved in Git."
 
 
 def _line(lines: Sequence[str], number: int) -> str:

@@ -17,7 +17,7 @@ from deploy_records.rules import exception_life as rules
 from deploy_records.rules.exceptions import whole_second
 from deploy_records.rules.terms import missing
 from portal.event_words import Told, told
-from portal.pages import poam_deeds
+from portal.pages import poam_deeds, poam_reliance
 from portal.pages.places import Place, services_of
 from portal.pages.poam_deeds import Deed, DeedForm
 from portal.pages.poam_lines import Drawn, drawn, months
@@ -75,6 +75,7 @@ class ItemPage:
     history: Sequence[Told]
     more_history: bool
     places: Sequence[Place]
+    relying: Sequence[Place]
     offers: Sequence[Offer]
     could: str
     may_write: bool
@@ -117,13 +118,13 @@ def read(item: PoamItem, viewer: User) -> ItemPage:
     events = list(poam_listing.history(item)[: MOST_EVENTS + 1])
     start = poam_listing.midnight(now)
     grants = _grants(item, viewer, now)
-    could = who_could(item)
+    could, reliance = who_could(item), poam_reliance.read(now)
     return ItemPage(
         item=item,
         now=now,
         status=sentences.status_of(item, now),
         answer=sentences.item_answer(item, _told(item, now, could, events, grants)),
-        line=drawn(item, start, now),
+        line=drawn(item, start, now, needed=reliance.needs(item)),
         ticks=months(start),
         grants=grants,
         milestones=[_milestone(row, now) for row in item.milestones.all()],
@@ -131,6 +132,7 @@ def read(item: PoamItem, viewer: User) -> ItemPage:
         history=[told(event) for event in events[:MOST_EVENTS]],
         more_history=len(events) > MOST_EVENTS,
         places=_places(item),
+        relying=[*reliance.falling.get(item.number, ()), *reliance.missing.get(item.number, ())],
         offers=offers(item, viewer, could),
         could=could,
         may_write=holds(viewer, MAY_REQUEST) or holds(viewer, MAY_APPROVE),

@@ -1,11 +1,11 @@
 """The next 90 days of an exception as a line: in force, asked for, over; its end and its milestones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from deploy_records import poam_listing
-from deploy_records.models import PoamItem
+from deploy_records.models import PoamItem, PoamState
 from deploy_records.poam_listing import WINDOW, Timeline
 from portal.sentences.exceptions import status_of
 from portal.templatetags.line import Mark, Segment, Tick
@@ -24,8 +24,13 @@ class Drawn:
     words: str
 
 
-def drawn(item: PoamItem, start: datetime, now: datetime) -> Drawn:
+def drawn(item: PoamItem, start: datetime, now: datetime, *, needed: bool) -> Drawn:
+    """`needed`: something that runs relies on it, so that the gate refuses that where it does not hold."""
     line = poam_listing.timeline(item, start)
+    if needed and item.state == PoamState.REQUESTED:
+        line = replace(line, segments=(poam_listing.Segment("over", line.start, line.end),))
+    elif not needed:
+        line = replace(line, segments=tuple(one for one in line.segments if one.kind != "over"))
     segments = [Segment(line.place(one.since) * 100, line.place(one.until) * 100, _DRAWN_AS[one.kind]) for one in line.segments]
     marks = [Mark(line.place(one.at) * 100, _MARKED_AS[one.kind]) for one in line.marks if one.kind in _MARKED_AS]
     return Drawn(segments, marks, f"{item.name}: {_words(item, line, now)}")

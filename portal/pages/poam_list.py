@@ -1,7 +1,7 @@
 """The list of exceptions: what the address filters by, the rows with their lines, and the sentence above them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Q, QuerySet
@@ -14,9 +14,10 @@ from deploy_records.models.poam import LAPSING
 from deploy_records.paging import Page, page_of
 from deploy_records.poam_listing import STATUSES, Wish
 from deploy_records.rules.terms import SEVERITIES
-from portal.pages import asked
+from portal.pages import asked, poam_reliance
 from portal.pages.poam_limits import limits_now
 from portal.pages.poam_lines import Drawn, drawn, months
+from portal.pages.poam_reliance import Fall, Reliance
 from portal.sentences import exceptions as sentences
 from portal.sentences.exceptions import SOON_DAYS, Overview, Shown
 from portal.sentences.parts import Answer
@@ -78,6 +79,7 @@ class PoamList:
     answer: Answer
     ticks: Sequence[Tick]
     total: int
+    falls: Sequence[Fall]
 
 
 def filters_of(request: HttpRequest) -> Filters:
@@ -113,9 +115,9 @@ def read(request: HttpRequest) -> PoamList:
     page = page_of(matching(filters, now), "expires_at", request.GET.get("at", ""), earliest_first=True)
     counts = poam_listing.counts(now=now)
     seen = _overview(now, counts)
-    start = poam_listing.midnight(now)
+    start, reliance = poam_listing.midnight(now), poam_reliance.read(now)
     return PoamList(
-        rows=[_row(item, now, start) for item in page.rows],
+        rows=[_row(item, now, start, needed=reliance.needs(item)) for item in page.rows],
         page=page,
         filters=filters,
         segments=_segments(seen, counts, filters),
@@ -123,13 +125,14 @@ def read(request: HttpRequest) -> PoamList:
         owners=poam_listing.owners(),
         services=_services(),
         severities=[str(one) for one in SEVERITIES],
-        answer=sentences.list_answer(seen, limits_now(), now),
+        answer=sentences.list_answer(replace(seen, takes=_takes(seen, reliance)), limits_now(), now),
         ticks=months(start),
         total=seen.total,
+        falls=reliance.falls,
     )
 
 
-def _row(item: PoamItem, now: datetime, start: datetime) -> Row:
+def _row(item: PoamItem, now: datetime, start: datetime, *, needed: bool) -> Row:
     place, note = where(item)
     status = sentences.status_of(item, now)
     return Row(
@@ -140,7 +143,7 @@ def _row(item: PoamItem, now: datetime, start: datetime) -> Row:
         place_note=note,
         next_milestone=_next_milestone(item),
         status=status,
-        line=drawn(item, start, now),
+        line=drawn(item, start, now, needed=needed),
     )
 
 
@@ -175,6 +178,11 @@ def _overview(now: datetime, counts: Mapping[str, int]) -> Overview:
         ending=more["ending"],
         ends_next=ending.order_by("expires_at", "pk").first(),
     )
+
+
+def _takes(seen: Overview, reliance: Reliance) -> int:
+    """How many services fall out with what ends next."""
+    return len(reliance.falling.get(seen.ends_next.number, ())) if seen.ends_next else 0
 
 
 def _waits(now: datetime) -> Q:

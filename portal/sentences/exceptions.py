@@ -33,7 +33,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Overview:
-    """All exceptions at one moment. `ends_next`: of those in force, the one that ends within 14 days; `ending`: how many."""
+    """All exceptions at one moment. `ends_next`: of those in force, the one that ends within 14 days; `ending`: how many;
+    `takes`: how many running services fall out with it.
+    """
 
     total: int
     in_force: int
@@ -41,6 +43,7 @@ class Overview:
     expired: int
     ending: int
     ends_next: PoamItem | None
+    takes: int = 0
 
 
 def days_until(moment: datetime, now: datetime) -> int:
@@ -157,6 +160,8 @@ def _ending(seen: Overview, now: datetime) -> list[SafeString]:
     if item is None:
         return []
     first = strong(claim(f"{item.name} ends {on_day(item.expires_at, now)}", reverse("poam-item", args=[item.number])))
+    if seen.takes:
+        first = said(first, f" and takes {some(seen.takes, 'service', 'services')} with it")
     others = seen.ending - 1
     if not others:
         return [first]

@@ -53,8 +53,8 @@ def test_all_of_it_comes_back_into_the_form() -> None:
     tomorrow = make.day(1).date().isoformat()
     send(
         vulnerabilities="CVE-2026-1000,\n ghsa-aaaa-bbbb-cccc ", repository=good.repository, digest=good.digest,
-        service="chatbot", compensating_controls="A filter.", vendor_dependency="encode", milestones=f"{tomorrow} Upgrade staging\n\n",
-        severity="Low",
+        service="chatbot", compensating_controls="A filter.", vendor_dependency="encode", severity="Low",
+        milestones=f"{tomorrow} Upgrade staging\n\n",
     )  # fmt: skip
     item = PoamItem.objects.get()
     assert item.vulnerabilities == ["CVE-2026-1000", "ghsa-aaaa-bbbb-cccc"]

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from deploy_records import poam_import
+from deploy_records import poam_import, policies_in_force
 from deploy_records.errors import Refused
 from deploy_records.poam_entries import entries
 from deploy_records.poam_files.comparing import Drift
@@ -76,7 +76,8 @@ class Command(BaseCommand):
         source, person = _source(options), User.objects.filter(username=options["by"], is_active=True).first()
         if person is None:
             raise CommandError(f"There is no active person named {options['by']}.", returncode=_UNUSABLE)
-        plan = poam_import.preview(source) if options["dry_run"] else poam_import.bring_in(source, person)
+        rules: dict[str, Any] = {"limits": policies_in_force.limits(), "trusted": policies_in_force.trusts_git()}
+        plan = poam_import.preview(source, **rules) if options["dry_run"] else poam_import.bring_in(source, person, **rules)
         self._answer(options, _plan_data(plan), _plan_lines(plan, dry=options["dry_run"]))
 
     def _diff(self, options: dict[str, Any]) -> None:
