@@ -12,6 +12,8 @@ from deploy_records.rules import merging
 from deploy_records.rules.merging import Difference, Merged
 from deploy_records.scanners.report import Severity
 
+_FEW = 5000
+
 
 def current_reports(entries: Iterable[ImageDigest], *, at: datetime | None = None) -> dict[int, list[ScanMatch]]:
     """The reports that count, newest first, by the entry's primary key (each entry has its own, if only an empty one).
@@ -60,8 +62,12 @@ def renew(entry: ImageDigest) -> None:
     """Puts the findings of the reports that count together anew. Only `scan_matching.settle` has reason to call it."""
     DigestFinding.objects.filter(entry=entry).delete()
     reports = list(_counting([entry.pk], None).values_list("report", flat=True))
+    together = merging.not_alone(finding_rows.seen(reports))
+    few = len(together) <= _FEW
+    if few:
+        finding_rows.copy_as_they_are(entry.pk, reports, but_not=together)
     with spooled() as rows:  # as PostgreSQL takes no query while it is being given rows
-        for one in merging.merged(lambda: finding_rows.seen(reports)):
+        for one in merging.merged(lambda: finding_rows.seen(reports, together if few else None)):
             rows.add(finding_rows.digest_row(entry.pk, one))
         load(DigestFinding, finding_rows.DIGEST_COLUMNS, rows)
 

@@ -1,9 +1,11 @@
 """Files kept byte for byte in the database: known by their SHA-256, packed with zlib, in pieces, never whole in memory."""
 
 import hashlib
+import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -16,20 +18,25 @@ from deploy_records.rules.digest import shown
 from deploy_records.scanners.reading import MOST_BYTES
 
 PIECE = 1024 * 1024
-_LEVEL = 1
-"""Reports pack to a tenth even so; higher levels take several times as long for little more."""
+_LEVEL = 3
+"""Reports pack to a tenth or less even so; higher levels take several times as long for little more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A file that has been read once: its name by content, and its zlib stream in a temporary file."""
+    """A file's name by content, and its zlib stream, which another thread makes meanwhile: packing needs no Python."""
 
     sha256: str
     size: int
-    packed_size: int
     _stream: BinaryIO
+    _packing: "Future[int]"
+
+    @property
+    def packed_size(self) -> int:
+        return self._packing.result()
 
     def pieces(self) -> Iterator[bytes]:
+        self._packing.result()
         self._stream.seek(0)
         while piece := self._stream.read(PIECE):
             yield piece
@@ -38,17 +45,47 @@ class Packed:
 @contextmanager
 def packed(file: BinaryIO, name: str) -> Iterator[Packed]:
     """Reads `file`, which must be seekable, from its beginning. Refused if it is larger than any report may be."""
-    with tempfile.TemporaryFile() as stream:
+    sha256, size = _hashed(file, name)
+    with tempfile.TemporaryFile() as stream, ThreadPoolExecutor(1) as threads:
+        packing = threads.submit(_pack, _pieces_beside(file), stream)
+        yield Packed(sha256, size, stream, packing)
+
+
+def _hashed(file: BinaryIO, name: str) -> tuple[str, int]:
+    file.seek(0)
+    digest, size = hashlib.sha256(), 0
+    while data := file.read(PIECE):
+        size += len(data)
+        if size > MOST_BYTES:
+            raise too_large(name)
+        digest.update(data)
+    return digest.hexdigest(), size
+
+
+def _pack(pieces: Iterable[bytes], stream: BinaryIO) -> int:
+    packing = zlib.compressobj(_LEVEL)
+    written = sum(stream.write(packing.compress(piece)) for piece in pieces)
+    return written + stream.write(packing.flush())
+
+
+def _pieces_beside(file: BinaryIO) -> Iterable[bytes]:
+    """The file's bytes, read without moving the place at which others read. What lies in memory only is small."""
+    try:
+        number = os.dup(file.fileno())
+    except OSError:
         file.seek(0)
-        digest, packing, size, written = hashlib.sha256(), zlib.compressobj(_LEVEL), 0, 0
-        while data := file.read(PIECE):
-            size += len(data)
-            if size > MOST_BYTES:
-                raise too_large(name)
-            digest.update(data)
-            written += stream.write(packing.compress(data))
-        written += stream.write(packing.flush())
-        yield Packed(digest.hexdigest(), size, written, stream)
+        return [file.read()]
+    return _pieces_of(number)
+
+
+def _pieces_of(number: int) -> Iterator[bytes]:
+    try:
+        offset = 0
+        while data := os.pread(number, PIECE, offset):
+            yield data
+            offset += len(data)
+    finally:
+        os.close(number)
 
 
 @contextmanager

@@ -74,6 +74,22 @@ class Merged:
         return bool(self.fixed_version)
 
 
+def not_alone(findings: Iterable[Seen]) -> list[int]:
+    """The numbers of those that belong together with others, or are shown under another of their names. All others are
+    what `merged` makes of them as they are, and what it makes of these does not depend on the others.
+    """
+    groups, numbers, renamed = _Groups(), list[int](), set[int]()
+    of_each = []
+    for one in findings:
+        of_each.append(groups.add(one))
+        numbers.append(one.number)
+        if one.aliases and _shown(one.kind, (one.name, *one.aliases)) != one.name:
+            renamed.add(one.number)
+    roots = [groups.root(group) for group in of_each]
+    sizes = Counter(roots)
+    return [number for number, root in zip(numbers, roots, strict=True) if sizes[root] > 1 or number in renamed]
+
+
 def merged(findings: Callable[[], Iterable[Seen]]) -> Iterator[Merged]:
     """Each thing once. `findings` is called twice and must give the same in the same order: the first time to see which
     belong together, the second to put them together, so that no more of them is held than has to wait for another.

@@ -5,7 +5,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from deploy_records import audit_check, ledger, scans
+from deploy_records import audit_check, digest_findings, ledger, scans
 from deploy_records.errors import Broken, Invalid, NotAllowed, Refused
 from deploy_records.models import (
     AuditEvent,
@@ -292,6 +292,26 @@ def test_reports_of_two_tools_and_two_platforms_all_count(importer: User) -> Non
     (found,) = scans.findings_of(whole)
     assert (found.name, found.severity, found.tools) == ("CVE-2026-1000", "High", ("Grype", "Trivy"))
     assert len(found.sources) == 3
+
+
+def test_what_the_database_copies_is_what_the_rules_put_together(
+    importer: User, entry: ImageDigest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = tuple(vulnerability(f"CVE-2026-{number}", "LOW", package=f"p{number}") for number in range(1000, 1010))
+    renamed = vulnerability("GHSA-2222-3333-4444", package="q", VendorIDs=["CVE-2026-7"], FixedVersion="2")
+    twice = (vulnerability("CVE-2026-8", package="r"), vulnerability("CVE-2026-8", "CRITICAL", package="r", PkgPath="else/where"))
+    imported(trivy(entry.digest, findings=(*alone, renamed, *twice)), importer)
+    imported(grype(manifest=entry.digest, matches=(("CVE-2026-9", "High", "GHSA-5555-6666-7777"),)), importer)
+
+    def rows() -> list[tuple[object, ...]]:
+        columns = [field.attname for field in DigestFinding._meta.concrete_fields if field.attname != "id"]
+        return sorted(DigestFinding.objects.values_list(*columns), key=str)
+
+    copied = rows()
+    monkeypatch.setattr(digest_findings, "_FEW", -1)
+    digest_findings.renew(entry)
+    assert len(copied) == 13
+    assert rows() == copied
 
 
 def test_what_counted_at_an_earlier_moment_is_still_known(importer: User, entry: ImageDigest) -> None:
