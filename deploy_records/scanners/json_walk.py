@@ -10,33 +10,21 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from deploy_records.errors import Invalid
 from deploy_records.rules.digest import shown
 from deploy_records.scanners.brackets import Outline
 from deploy_records.scanners.reading import Source
+from deploy_records.scanners.strict_json import DECODER, EXPECTED, OddError, place_of
 
 SMALL = 256 * 1024
-MOST_MEMBERS = 200_000
+MOST_ELEMENTS, MOST_MEMBERS = 1_000_000, 200_000
 MOST_HELD, MOST_KEYS_HELD = 2 * 1024 * 1024, 10_000
 
 _ENOUGH = SMALL // 4
-_MOST_DIGITS = 20
 _SPACE = re.compile(r"[ \t\n\r]*")
-_TEXT = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
-_TOKEN = re.compile(rf'({_TEXT})([ \t\n\r]*:)?|[{{}}\[\],]|[^\s,:\[\]{{}}"]+', re.DOTALL)
 _REST_OF_TEXT = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
-_EXPECTED = {
-    "Expecting value": "expected a value",
-    "Expecting property name enclosed in double quotes": "expected a key in double quotes",
-    "Expecting ':' delimiter": "expected a colon after the key",
-    "Expecting ',' delimiter": "expected a comma or a closing bracket",
-    "Unterminated string starting at": "a text begins here that does not end. Expected its closing quote",
-    "Invalid control character at": "a control character stands in a text. Expected its escape, such as \\n",
-    "Invalid \\escape": "expected an escape that JSON knows after the backslash",
-    "Invalid \\uXXXX escape": "expected four hex digits after \\u",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +41,11 @@ class Big:
         window = _Window(self.outline, self.offset)
         if window.opens_empty("]"):
             return
-        while True:
+        for _number in range(MOST_ELEMENTS):
             yield window.value()
             if window.closes("]"):
                 return
+        raise window.wrong(f"this list has more than {MOST_ELEMENTS:,} entries. Expected at most that.")
 
     def members(self) -> Iterator[tuple[str, Any]]:
         """The keys and values of an object."""
@@ -120,46 +109,6 @@ def _check_encoding(source: Source) -> None:
             decoder.decode(piece, final=at + len(piece) >= source.size)
         except UnicodeDecodeError as error:
             raise source.wrong(at - held + error.start, "a byte is not UTF-8. Expected UTF-8 throughout.") from error
-
-
-class _OddError(Exception):
-    """Something that JSON's grammar, or Python's reader of it, lets pass and we do not."""
-
-    def __init__(self, token: str, sentence: str, *, key: bool = False) -> None:
-        super().__init__(sentence)
-        self.token, self.sentence, self.key = token, sentence, key
-
-
-def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        seen = set[str]()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _OddError(twice, f"the key {shown(twice)} stands twice in one object. Expected it once.", key=True)
-    return made
-
-
-def _as_whole(text: str) -> int:
-    digits = len(text.removeprefix("-"))
-    if digits > _MOST_DIGITS:
-        raise _OddError(text, f"a number has {digits:,} digits. Expected at most {_MOST_DIGITS}.")
-    return int(text)
-
-
-def _as_number(text: str) -> float:
-    number = float(text)
-    if number in {float("inf"), float("-inf")}:
-        raise _OddError(text, f"the number {shown(text)} is too large. Expected one that a computer can hold.")
-    return number
-
-
-def _as_constant(text: str) -> NoReturn:
-    raise _OddError(text, f"{text} is not a number in JSON. Expected a number or null.")
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_as_object, parse_int=_as_whole, parse_float=_as_number, parse_constant=_as_constant
-)
 
 
 class _Window:
@@ -234,9 +183,9 @@ class _Window:
 
     def _decoded(self) -> Any:
         try:
-            value, self._pos = _DECODER.raw_decode(self._text, self._pos)
-        except _OddError as error:
-            self._pos = _place_of(error, self._text, self._pos)
+            value, self._pos = DECODER.raw_decode(self._text, self._pos)
+        except OddError as error:
+            self._pos = place_of(error, self._text, self._pos)
             raise self.wrong(error.sentence) from None
         return value
 
@@ -250,7 +199,7 @@ class _Window:
         end = self._outline.end_of(begin) if opening in {"[", "{"} else begin
         if end - begin <= SMALL:
             self._pos = problem.pos
-            raise self.wrong(f"{_EXPECTED.get(problem.msg, 'expected JSON')}.") from problem
+            raise self.wrong(f"{EXPECTED.get(problem.msg, 'expected JSON')}.") from problem
         self._passed += self._pos
         self._go_to(end)
         return Big(self._outline, begin, end, opening)
@@ -278,22 +227,3 @@ class _Window:
         self._text = self._text[self._pos :] + self._decoder.decode(piece)
         self._pos = 0
         return True
-
-
-def _place_of(odd: _OddError, text: str, pos: int) -> int:
-    """Where the token that was refused stands: the second time in its object, if it is a key."""
-    keys: list[set[str]] = []
-    for token in _TOKEN.finditer(text, pos):
-        word = token.group()
-        if word == "{":
-            keys.append(set())
-        elif word == "}" and keys:
-            keys.pop()
-        elif odd.key and token.group(2) and keys:
-            key = json.loads(token.group(1), strict=False)
-            if key == odd.token and key in keys[-1]:
-                return token.start()
-            keys[-1].add(key)
-        elif not odd.key and word == odd.token:
-            return token.start()
-    return pos

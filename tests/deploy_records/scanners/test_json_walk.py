@@ -151,6 +151,13 @@ def test_an_object_of_too_many_keys_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert "more than 10 keys" in refusal(json.dumps({str(number): number for number in range(12)}))
 
 
+def test_a_list_of_too_many_entries_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_walk, "MOST_ELEMENTS", 100)
+    _hold(monkeypatch, 50)
+    assert len(walked(json.dumps(list(range(100))))) == 100
+    assert "this list has more than 100 entries" in refusal(json.dumps(list(range(101))))
+
+
 def test_an_object_that_cannot_be_held_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_walk, "MOST_HELD", 1000)
     _hold(monkeypatch, 50)
