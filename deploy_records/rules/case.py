@@ -99,6 +99,8 @@ class Case:
     @cached_property
     def given(self) -> tuple[Yes, ...]:
         """The approvals, with why they do not count at this moment, as far as they do not."""
+        if self.policy is None:
+            return self.approvals
         return tuple(yes if yes.flaw else replace(yes, flaw=why_again(yes.relied, self.now)) for yes in self.approvals)
 
     def counted(self) -> tuple[Yes, ...]:

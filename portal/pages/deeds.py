@@ -80,8 +80,11 @@ def _approve(entry: ImageDigest, person: User, comment: str, address: str) -> st
 
 
 def _approved_already(entry: ImageDigest, person: User) -> str:
+    """Unless the approval has to be looked at again: then they may renew it."""
     given = _own(entry, person)
-    return f"You approved this digest at {given.at:%H:%M} UTC. That stands; nothing was added." if given else ""
+    if given is None or ledger.may_approve(entry, person).code != "already-approved":
+        return ""
+    return f"You approved this digest at {given.at:%H:%M} UTC. That stands; nothing was added."
 
 
 def _withdraw(entry: ImageDigest, person: User, why: str, address: str) -> str:

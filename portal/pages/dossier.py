@@ -163,7 +163,8 @@ def _approvals(entry: ImageDigest, viewer: User, cases: Sequence[Case]) -> Appro
 
 def _who_could(entry: ImageDigest, in_force: Sequence[Given]) -> str:
     """Names of those who may fill an open place, a few of them; empty if there is nobody."""
-    barred = {entry.registered_by_id, entry.reinstated_by_id, *(one.approval.by_id for one in in_force)} - {None}
+    given = {one.approval.by_id for one in in_force if one.counts}
+    barred = {entry.registered_by_id, entry.reinstated_by_id, *given} - {None}
     could = holders(verdict.MAY_APPROVE).filter(~Q(pk__in=barred)).order_by("username")
     names = [person.get_username() for person in could[: _MOST_NAMES + 1]]
     if len(names) > _MOST_NAMES:

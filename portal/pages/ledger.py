@@ -120,7 +120,7 @@ def _offers(read: dossier.Dossier, person: User) -> dict[str, Offer]:
     if holds(person, "deploy_records.approve_digest"):
         if read.approvals.mine:
             offered.append(deeds.WITHDRAW)
-        elif read.can_be_approved:
+        if read.can_be_approved and (not read.approvals.mine or read.approvals.mine.flaw):
             offered.append(deeds.APPROVE)
     if holds(person, "deploy_records.deprecate_digest"):
         if read.can_be_taken_out:

@@ -1,8 +1,9 @@
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from deploy_records import ledger
-from deploy_records.models import Approval, AuditEvent, ImageDigest, LedgerState
+from deploy_records.models import Approval, AuditEvent, GatePolicy, ImageDigest, LedgerState
 from portal.pages import deeds
 from tests import factories
 from tests.factories import person
@@ -272,3 +273,45 @@ def test_a_forged_deed_is_refused_and_on_record(deed: str, approved: ImageDigest
     assert answer.status_code == 403
     assert now(approved).state == LedgerState.APPROVED
     assert last_refusal().actor == "mallory"
+
+
+class TestAnApprovalThatHasToBeLookedAtAgain:
+    @pytest.fixture
+    def marked(self, approved: ImageDigest) -> ImageDigest:
+        Approval.objects.update(review_since=timezone.now(), review_because="POAM-1, on which it relies, no longer holds")
+        return approved
+
+    def test_the_page_says_why_it_does_not_count_and_offers_to_approve_again(self, marked: ImageDigest, manager: User) -> None:
+        shown = window(manager).get(page(marked)).content.decode()
+        assert "POAM-1, on which it relies, no longer holds" in shown
+        assert f"/ledger/{marked.pk}/approve/" in shown
+        assert f"/ledger/{marked.pk}/withdraw/" in shown
+
+    def test_the_same_person_renews_it_and_the_old_one_stays_visible(self, marked: ImageDigest, manager: User) -> None:
+        client = window(manager)
+        client.post(f"/ledger/{marked.pk}/approve/", sent(marked, "Looked again."))
+        old, new = marked.approvals.order_by("pk")
+        assert (old.ended_because, new.ended_at, new.review_since) == ("Renewed.", None, None)
+        assert "Renewed." in client.get(page(marked)).content.decode()
+
+    def test_one_that_stands_is_not_renewed(self, approved: ImageDigest, manager: User) -> None:
+        window(manager).post(f"/ledger/{approved.pk}/approve/", sent(approved, "Once more."))
+        assert approved.approvals.count() == 1
+
+
+def test_a_digest_without_a_report_shows_what_is_missing_and_cannot_be_approved(operator: User, manager: User) -> None:
+    bare = factories.entry("bare", LedgerState.CANDIDATE, registered_by=operator, scanned=False)
+    client = window(manager)
+    shown = client.get(page(bare)).content.decode()
+    assert "There is no image scan of it." in shown
+    assert 'aria-disabled="true"' in shown
+    answer = client.post(f"/ledger/{bare.pk}/approve/", sent(bare))
+    assert answer.status_code == 409
+    assert not bare.approvals.exists()
+
+
+def test_the_page_can_be_read_also_when_the_policy_cannot(approved: ImageDigest, manager: User) -> None:
+    GatePolicy.objects.create(environment="production", version=1, rules={"approvals": 0}, made_by=manager, reason="Damaged.")
+    answer = window(manager).get(page(approved))
+    assert answer.status_code == 200
+    assert "Version 1 of the policy of production cannot be read." in answer.content.decode()
