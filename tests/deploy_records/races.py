@@ -13,11 +13,14 @@ django.setup()
 from django.contrib.auth.models import User  # noqa: E402 - after set-up
 from django.core.management import call_command  # noqa: E402
 from django.db import transaction  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
-from deploy_records import audit, deployments, ledger  # noqa: E402
+from deploy_records import audit, deployments, ledger, policies, reviews  # noqa: E402
 from deploy_records.audit_check import verify  # noqa: E402
 from deploy_records.errors import Refused  # noqa: E402
-from deploy_records.models import Approval, AuditEvent, Deployment, ImageDigest  # noqa: E402
+from deploy_records.models import Approval, AuditEvent, Deployment, GatePolicy, ImageDigest  # noqa: E402
+from deploy_records.rules.policy import DEFAULT, Policy  # noqa: E402
+from deploy_records.scanners.report import Severity  # noqa: E402
 from tests.deploy_records.images import single  # noqa: E402
 from tests.deploy_records.people import RELEASE_MANAGER, person  # noqa: E402
 from tests.factories import scanned  # noqa: E402
@@ -27,6 +30,8 @@ def set_up() -> str:
     call_command("migrate", verbosity=0)
     for name in ("otto", "mira", "nils"):
         person(name, *RELEASE_MANAGER)
+    for name in ("petra", "paul"):
+        person(name, "set_policy")
     return str(scanned(ledger.register(single("build 1"), who("otto"))).pk)
 
 
@@ -53,6 +58,33 @@ def deploy(job: str) -> str:
     return deployments.begin("prod-1", "chatbot", entry(), "upgrade", job=int(job)).kind
 
 
+def set_policy(name: str, approvals: str) -> str:
+    return str(policies.save(Policy(approvals=int(approvals)), "production", who(name), "Tried.", seen=0).version)
+
+
+def renew(name: str) -> str:
+    """Of an approval that has to be looked at again."""
+    return ledger.approve(entry(), who(name)).entry.state
+
+
+def mark() -> str:
+    return str(len(reviews.look(now=timezone.now())))
+
+
+def stricter() -> str:
+    """Somebody has approved it; then the rules change, and nobody has looked at that yet."""
+    ledger.approve(entry(), who("mira"))
+    rules = Policy(blocks=DEFAULT.blocks | {Severity.MEDIUM}).as_data()
+    made = GatePolicy.objects.create(environment="production", version=1, rules=rules, made_by=who("petra"), reason="Tried.")
+    return str(made.version)
+
+
+def policy_now() -> str:
+    held = policies.in_force()
+    assert held.policy is not None
+    return f"version {held.version} by {held.by}, {held.policy.approvals} approvals; {verify().sentence}"
+
+
 def look() -> str:
     """What holds after a race, on one line."""
     steps = AuditEvent.objects.filter(action="step").values_list("object_name", flat=True)
@@ -74,7 +106,8 @@ def who(name: str) -> User:
 
 
 DEEDS: dict[str, Callable[..., str]] = {
-    deed.__name__: deed for deed in (set_up, write_events, approve, revoke, register, deploy, look)
+    deed.__name__: deed
+    for deed in (set_up, write_events, approve, revoke, register, deploy, look, set_policy, policy_now, renew, mark, stricter)
 }
 
 if __name__ == "__main__":

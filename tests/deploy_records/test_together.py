@@ -99,3 +99,18 @@ def test_registering_the_same_digest_at_once_gives_one_entry(database: str) -> N
 def test_deployments_that_begin_at_once_leave_one_open(database: str) -> None:
     assert together(database, "deploy 1", "deploy 2", "deploy 3") == ["upgrade"] * 3
     assert "3 deployments, 1 open" in look(database)
+
+
+def test_of_two_who_save_a_policy_at_once_one_wins_and_the_other_is_told(database: str) -> None:
+    results = sorted(together(database, "set_policy petra 2", "set_policy paul 3"))
+    assert results[0] == "1"
+    assert "since you opened it" in results[1]
+    assert together(database, "policy_now")[0].startswith("version 1 by p")
+
+
+def test_an_approval_that_has_to_be_looked_at_again_is_marked_once_and_renewed_once(database: str) -> None:
+    together(database, "stricter")
+    assert sorted(together(database, "mark", "mark", "mark")) == ["0", "0", "1"]
+    results = together(database, "renew mira", "renew mira")
+    assert sum("approved this digest already" in result for result in results) == 1
+    assert "approved, 1 valid approvals" in look(database)
