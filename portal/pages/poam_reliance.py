@@ -1,8 +1,7 @@
 """Which running services rely on an exception, and when they fall out of compliance if nobody does anything."""
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,39 +11,43 @@ from deploy_records import gate_facts
 from deploy_records.errors import Broken
 from deploy_records.models import Deployment, PoamItem, PoamState
 from deploy_records.poam_listing import WINDOW
-from deploy_records.rules import replay
-from deploy_records.rules.blocking import Judged
+from deploy_records.rules.blocking import Fact, Judged
 from deploy_records.rules.case import Case
-from deploy_records.rules.exceptions import Excuse, Excuses, Grant, judge
-from deploy_records.rules.replay import Turn
+from deploy_records.rules.exceptions import Excuse, Excuses, Grant, in_scope, judge
 from portal.pages.places import Place
 
 MOST_FALLS = 30
-_ENDS = re.compile(r"\bPOAM-(\d+) ends\b")
-_FOR_A_MOMENT = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+_MOMENT = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+"""Any will do where only whether a finding would be excused is asked."""
 
 
 @dataclass(frozen=True)
 class Fall:
-    """`at`: the first second of the no. `number`: the exception that ends then; `to_clear`: what would prevent it, as
-    the gate says it. Without places nothing that runs relies on it.
+    """`last_good`: the last second of the yes; `number`: the exception that ends then; `facts`: what blocks from then on.
+
+    Without `places` nothing that runs is known to rely on it; `unknown` are those of which no report tells.
     """
 
-    at: datetime
+    last_good: datetime
     number: int
-    because: str
     places: Sequence[Place] = ()
-    to_clear: str = ""
+    facts: Sequence[Fact] = ()
+    unknown: Sequence[Place] = ()
 
     @property
-    def last_good(self) -> datetime:
-        """The last second of the yes."""
-        return self.at - timedelta(seconds=1)
+    def fixes(self) -> Sequence[str]:
+        """`starlette 0.49.1`, as the scanners say."""
+        return list(dict.fromkeys(f"{one.package} {one.fixed}" for one in self.facts if one.fixed))
+
+    @property
+    def without_fix(self) -> Sequence[str]:
+        return list(dict.fromkeys(f"{one.name} in {one.package}" for one in self.facts if not one.fixed))
 
 
 @dataclass(frozen=True)
 class Reliance:
-    """`falling`: by exception, where its end makes the gate say no; `missing`: where it already says no for want of it."""
+    """`falling`: by exception, where its end lets a finding block; `missing`: where one blocks now for want of it."""
 
     falls: Sequence[Fall] = ()
     falling: Mapping[int, Sequence[Place]] = field(default_factory=dict)
@@ -55,21 +58,19 @@ class Reliance:
         return item.number in self.falling or item.number in self.missing
 
 
+Looked = Sequence[tuple[Place, Case]]
+
+
 def read(now: datetime) -> Reliance:
     """In a number of queries that does not grow with services, findings or exceptions."""
     running = _running()
     cases = gate_facts.cases([question(service, one.deployment.entry) for service, one in running], now)
-    at_places = [(one, case) for (_service, one), case in zip(running, cases, strict=True)]
-    turns = [(place, turn) for place, case in at_places for turn in replay.turns(case, now + timedelta(days=WINDOW))]
-    falls = [*_falls(turns)]
-    falling: dict[int, list[Place]] = defaultdict(list)
-    for fall in falls:
-        falling[fall.number].extend(fall.places)
-    after = timedelta(seconds=1)
-    alone = [item for item in _ending(now) if item.number not in falling]
-    quiet = [Fall(item.expires_at + after, item.number, f"{item.name} ends") for item in alone]
-    together = sorted([*falls, *quiet], key=lambda one: (one.at, one.number))
-    return Reliance(together[:MOST_FALLS], falling, _missing(at_places, now))
+    looked = [(one, case) for (_service, one), case in zip(running, cases, strict=True)]
+    falls = _falls(looked, now + timedelta(days=WINDOW))
+    falling = {fall.number: fall.places for fall in falls}
+    quiet = [_quiet(item, looked) for item in _ending(now) if item.number not in falling]
+    together = sorted([*falls, *quiet], key=lambda one: (one.last_good, one.number))
+    return Reliance(together[:MOST_FALLS], falling, _missing(looked, now))
 
 
 def _running() -> list[tuple[Service, Place]]:
@@ -79,15 +80,38 @@ def _running() -> list[tuple[Service, Place]]:
     return [(service, Place(one, service.pk)) for service, one in known if service is not None]
 
 
-def _falls(turns: Iterable[tuple[Place, Turn]]) -> Iterator[Fall]:
-    """One for each exception and moment, with every place that falls out then."""
-    together: dict[tuple[datetime, int], list[tuple[Place, Turn]]] = defaultdict(list)
-    for place, turn in turns:
-        for number in _ENDS.findall(turn.because):
-            together[turn.at, int(number)].append((place, turn))
-    for (at, number), ones in together.items():
-        clear = dict.fromkeys(rule.to_clear for _place, turn in ones for rule in turn.decision.refusals if rule.to_clear)
-        yield Fall(at, number, f"POAM-{number} ends", [place for place, _turn in ones], " ".join(clear))
+def _falls(looked: Looked, until: datetime) -> list[Fall]:
+    """One for each exception, with every place and finding that its end lets block."""
+    places: dict[tuple[datetime, int], dict[Place, None]] = defaultdict(dict)
+    facts: dict[tuple[datetime, int], list[Fact]] = defaultdict(list)
+    for place, case in looked:
+        for one in _judged(case):
+            end = _end_of_excuse(one, case, until)
+            if end is not None:
+                places[end][place] = None
+                facts[end].append(one.fact)
+    return [Fall(last_good, number, list(there), facts[last_good, number]) for (last_good, number), there in places.items()]
+
+
+def _end_of_excuse(one: Judged, case: Case, until: datetime) -> tuple[datetime, int] | None:
+    """The last second in which the finding is excused, and by which exception; others may take over from one another."""
+    name, last = one.excused_by, one.until
+    while name and last and last <= until:
+        last = last.replace(microsecond=0)
+        following = judge(one.fact, case.excuses, case.place, last + _SECOND, case.asked.limits)
+        if not following.excused:
+            return last, int(name.removeprefix("POAM-"))
+        name, last = following.excused_by, following.until
+    return None
+
+
+def _quiet(item: PoamItem, looked: Looked) -> Fall:
+    unknown = [place for place, case in looked if _nobody_looked(case) and in_scope(_as_if(item), case.place)]
+    return Fall(item.expires_at, item.number, unknown=unknown)
+
+
+def _nobody_looked(case: Case) -> bool:
+    return not case.reports or bool(case.uncounted)
 
 
 def _ending(now: datetime) -> list[PoamItem]:
@@ -95,32 +119,32 @@ def _ending(now: datetime) -> list[PoamItem]:
     return list(soon.order_by("expires_at", "pk")[:MOST_FALLS])
 
 
-def _missing(at_places: Iterable[tuple[Place, Case]], now: datetime) -> Mapping[int, Sequence[Place]]:
+def _missing(looked: Looked, now: datetime) -> Mapping[int, Sequence[Place]]:
     """What is requested or has expired, tried as if it were in force."""
     waiting = PoamItem.objects.filter(state__in=(PoamState.REQUESTED, PoamState.APPROVED))
     out_of_force = [one for one in waiting if one.state == PoamState.REQUESTED or one.status_at(now) != PoamState.APPROVED]
     tried, numbers = Excuses.of(map(_as_if, out_of_force)), {one.name: one.number for one in out_of_force}
     found: dict[int, list[Place]] = defaultdict(list)
-    for place, case in at_places:
-        names = {judge(one.fact, tried, case.place, _MOMENT).excused_by for one in _blocking(case)}
-        for name in sorted(names - {""}):
+    for place, case in looked:
+        blocking = [one.fact for one in _judged(case) if one.blocks]
+        for name in sorted({name for fact in blocking for name in _that_would(fact, tried, case)}):
             found[numbers[name]].append(place)
     return found
 
 
-_MOMENT = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
-"""Any will do: only whether it would excuse the finding is asked."""
+def _that_would(fact: Fact, tried: Excuses, case: Case) -> Iterable[str]:
+    return (one.name for one in tried.naming(fact) if judge(fact, Excuses.of([one]), case.place, _MOMENT).excused)
 
 
 def _as_if(item: PoamItem) -> Excuse:
     return Excuse(
-        item.name, tuple(item.vulnerabilities), item.component, item.worst, (Grant(_MOMENT, _MOMENT + _FOR_A_MOMENT),),
+        item.name, tuple(item.vulnerabilities), item.component, item.worst, (Grant(_MOMENT, _MOMENT + _SECOND),),
         repository=item.repository, digest=item.digest, service=item.service,
     )  # fmt: skip
 
 
-def _blocking(case: Case) -> list[Judged]:
+def _judged(case: Case) -> Sequence[Judged]:
     try:
-        return [one for one in case.judged if one.blocks]
+        return case.judged
     except Broken:  # the policy cannot be read: the gate says no for that reason, whatever is excused
-        return []
+        return ()

@@ -49,7 +49,7 @@ def test_the_end_of_an_exception_takes_along_what_relies_on_it() -> None:
     page = said()
     assert "and takes two services with it." in page
     assert "POAM-1 ends chatbot on prod-1, exporter on prod-1" in page
-    assert "have an exception approved for it" in page
+    assert "Deploy a build with starlette 0.49.1." in page
     assert "clean on prod-1" not in page
     assert "Relies on it chatbot on prod-1, exporter on prod-1" in said("/poam/1/")
 
@@ -69,6 +69,35 @@ def test_of_two_that_excuse_the_same_the_longer_one_counts() -> None:
     runs("chatbot", STARLETTE)
     found = poam_reliance.read(timezone.now())
     assert set(found.falling) == {2}
+
+
+def test_what_ends_later_is_relied_on_also_where_something_else_ends_before() -> None:
+    make.approved(expires_at=make.day(4))
+    make.approved(expires_at=make.day(20), vulnerabilities=("CVE-2026-2000",), component="registry.test/acme/*")
+    runs("chatbot", STARLETTE, vulnerability("CVE-2026-2000"))
+    assert [(fall.number, len(fall.places)) for fall in poam_reliance.read(timezone.now()).falls] == [(1, 1), (2, 1)]
+    page = window(make.olga()).get("/poam/")
+    assert "Close it" not in text_of(page)
+    assert "No fix is known yet for CVE-2026-2000 in openssl." in text_of(page)
+
+
+def test_one_exception_that_takes_over_from_another_puts_the_day_off() -> None:
+    item = make.approved(expires_at=make.day(4))
+    poam.ask_to_extend(item, make.olga(), make.day(9), "The fix is late.")
+    poam.approve_extension(make.now(item), make.sara())
+    make.approved(expires_at=make.day(6))
+    runs("chatbot", STARLETTE)
+    (fall, quiet) = sorted(poam_reliance.read(timezone.now()).falls, key=lambda one: one.number)
+    assert (fall.number, fall.last_good) == (1, make.day(9))
+    assert quiet.places == ()
+
+
+def test_where_no_report_tells_nobody_is_advised_to_close_anything() -> None:
+    make.approved(expires_at=make.day(4))
+    factories.service("chatbot", runs=factories.entry("unseen", scanned=False))
+    page = text_of(window(make.olga()).get("/poam/"))
+    assert "not known: no usable report tells of chatbot on prod-1" in page
+    assert "Close it" not in page
 
 
 def test_what_is_refused_for_want_of_an_exception_is_named_with_it() -> None:
@@ -97,7 +126,7 @@ def test_who_may_asks_for_a_later_end_or_closes_what_nothing_relies_on() -> None
     make.approved(expires_at=make.day(5), vulnerabilities=("CVE-2026-1001",))
     runs("chatbot", STARLETTE)
     page = window(make.olga()).get("/poam/").content.decode()
-    assert 'href="/poam/1/extend/">Or ask for a later end' in page
+    assert 'href="/poam/1/extend/">Ask for a later end' in page
     assert 'href="/poam/2/close/">Close it' in page
     assert "Close it" not in body()
 
