@@ -75,7 +75,8 @@ def read(number: int) -> None:
         return
     asked = ScanImport.objects.select_related("file", "chosen", "asked_by").get(pk=number)
     try:
-        claim.end(ImportState.DONE, report=_import(asked, claim).report)
+        report = _import(asked, claim).report
+        claim.end(ImportState.DONE, report=report, findings_read=report.findings_count)
     except _TakenOverError:
         log.warning("import %s: another reader has taken over; stopped", number)
     except Refused as why:

@@ -58,7 +58,7 @@ def test_a_worker_makes_it_a_report(importer: User, entry: ImageDigest, calls: l
     asked = waiting(trivy(entry.digest), importer)
     scan_imports.read(asked.pk)
     done = anew(asked)
-    assert (done.state, done.is_over, done.problem) == (ImportState.DONE, True, "")
+    assert (done.state, done.is_over, done.problem, done.findings_read) == (ImportState.DONE, True, "", 1)
     assert done.report
     assert b"".join(scans.original(done.report)) == trivy(entry.digest)
     assert len(scans.findings_of(entry)) == 1

@@ -18,10 +18,12 @@ from deploy_records.models import (
     StoredFile,
     StoredPiece,
 )
+from deploy_records.scanners import opened_report
 from deploy_records.scans import Imported
 from tests.deploy_records.images import index, sha, single
 from tests.deploy_records.people import anew, person
 from tests.deploy_records.scan_files import IMPORTER, UNKNOWN, file, grype, pip_audit, spdx, trivy, vulnerability
+from tests.deploy_records.scanners.reports import ALL_FILES
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +140,21 @@ def test_texts_longer_than_their_columns_are_cut_but_no_purl_is(importer: User, 
     assert made.purl == purl
     assert len(made.location) <= 1000
     assert DigestFinding.objects.get().purl == purl
+
+
+@pytest.mark.parametrize("kind", ALL_FILES)
+def test_every_form_of_report_is_stored_as_it_is_understood(importer: User, entry: ImageDigest, kind: str) -> None:
+    data = ALL_FILES[kind]
+    with opened_report(file(data), "report") as report:
+        findings, components = list(report.findings), list(report.components)
+    done = imported(data, importer)
+    stored = ScanFinding.objects.filter(report=done.report).order_by("pk")
+    assert [(one.name, one.severity, one.purl, one.names) for one in stored] == [
+        (one.id, one.severity, one.purl, one.names) for one in findings
+    ]
+    assert [one.detail.get("description", "") for one in stored] == [one.description for one in findings]
+    assert ScanComponent.objects.filter(report=done.report).count() == len(components)
+    assert b"".join(scans.original(done.report)) == data
 
 
 # What it is matched to
