@@ -39,6 +39,7 @@ DECIDE = Group(
     (
         Entry("Ledger", "fingerprint", "ledger", "deploy_records.view_imagedigest", key="l"),
         Entry("POA&M", "shield-half", "poam", "deploy_records.view_poamitem", key="p"),
+        Entry("Gate policy", "gavel", "policy", "deploy_records.view_gatepolicy", key="g"),
     ),
 )
 PROVE = Group(

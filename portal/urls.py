@@ -3,6 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path, re_path
 
+from deploy_records.rules.policy import ENVIRONMENTS
 from portal.pages import (
     add_service,
     audit,
@@ -16,6 +17,7 @@ from portal.pages import (
     poam_export,
     poam_file,
     poam_writing,
+    policy,
     registries,
     service_settings,
     services,
@@ -23,6 +25,7 @@ from portal.pages import (
 from portal.pages.appearance import appearance
 from portal.pages.dashboard import dashboard
 from portal.pages.signing_in import sign_in
+from portal.pages.time_machine import time_machine
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard, name="dashboard"),
@@ -74,6 +77,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("poam/<int:number>/milestones/", poam.add_milestone, name="poam-milestone-add"),
     path("poam/<int:number>/milestones/<int:pk>/done/", poam.milestone_done, name="poam-milestone-done"),
     path("poam/<int:number>/milestones/<int:pk>/open/", poam.milestone_open, name="poam-milestone-open"),
+    path("policy/", policy.index, name="policy"),
+    path("policy/when/", time_machine, name="time-machine"),
+    re_path(f"^policy/(?P<environment>{'|'.join(ENVIRONMENTS)})/$", policy.index, name="policy-of"),
+    re_path(f"^policy/(?P<environment>{'|'.join(ENVIRONMENTS)})/change/$", policy.change, name="policy-change"),
+    re_path(f"^policy/(?P<environment>{'|'.join(ENVIRONMENTS)})/explain/$", policy.explain, name="policy-explain"),
     # Prove
     path("deployments/", deployments.index, name="deployments"),
     path("audit/", audit.index, name="audit"),

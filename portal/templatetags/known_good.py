@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from deploy_records.people import holds, roles_of
 from portal import navigation
+from portal.sentences.gate import linked
 from portal.templatetags import digest as digests
 from portal.templatetags import glossary, icons, moments, status
 from portal.templatetags import line as lines
@@ -46,6 +47,7 @@ register.filter("duration", moments.duration)
 register.filter("unit", moments.unit)
 register.filter("count", moments.count)
 register.filter("size", moments.size)
+register.filter("linked", linked)
 
 
 # Proof
