@@ -70,17 +70,20 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Excuses:
-    """All exceptions, found by the vulnerabilities they name."""
+    """All exceptions, found by the vulnerabilities they name, and by their own names."""
 
     _by_name: Mapping[str, tuple[Excuse, ...]] = field(default_factory=dict)
+    _called: Mapping[str, tuple[Excuse, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, excuses: Iterable[Excuse]) -> "Excuses":
         found: dict[str, list[Excuse]] = defaultdict(list)
-        for excuse in excuses:
+        called: dict[str, list[Excuse]] = defaultdict(list)
+        for excuse in dict.fromkeys(excuses):
+            called[excuse.name].append(excuse)
             for name in {key(one) for one in excuse.vulnerabilities}:
                 found[name].append(excuse)
-        return cls({name: tuple(ones) for name, ones in found.items()})
+        return cls(*({name: tuple(ones) for name, ones in by.items()} for by in (found, called)))
 
     def naming(self, finding: Found) -> tuple[Excuse, ...]:
         """Those that name the finding's vulnerability, each once."""
@@ -89,11 +92,11 @@ class Excuses:
 
     def all(self) -> tuple[Excuse, ...]:
         """Each once."""
-        return tuple(dict.fromkeys(excuse for ones in self._by_name.values() for excuse in ones))
+        return tuple(excuse for ones in self._called.values() for excuse in ones)
 
     def hold(self, name: str, at: datetime, limits: Limits = DEFAULT_LIMITS) -> bool:
         """Whether the exception of that name is in force."""
-        return any(grant_at(one, at, limits) for one in self.all() if one.name == name)
+        return any(grant_at(one, at, limits) for one in self._called.get(name, ()))
 
 
 def judge(finding: Found, excuses: Excuses, place: Place, at: datetime, limits: Limits = DEFAULT_LIMITS) -> Verdict:
