@@ -7,16 +7,22 @@ Everything that is wrong with a file is an `Invalid` or `Refused` that names the
 The report is readable within the `with` only.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from dataclasses import replace
+from typing import Any, BinaryIO, TypeVar
 
 from deploy_records.scanners import bandit, cyclonedx, grype, npm_audit, pip_audit, sarif, spdx, trivy
 from deploy_records.scanners.cyclonedx_xml import XmlBom
 from deploy_records.scanners.fields import Node, Place, nodes
 from deploy_records.scanners.json_walk import Big, root
 from deploy_records.scanners.reading import Source, opened
-from deploy_records.scanners.report import Report, ReportKind
+from deploy_records.scanners.report import Lazily, Report, ReportKind
+
+T = TypeVar("T")
+
+MOST_ENTRIES = 1_000_000
+"""Findings, and components, of one report."""
 
 FORMATS = {
     trivy.NAME: "Trivy JSON",
@@ -49,9 +55,24 @@ _LISTS: tuple[tuple[Callable[[Node], bool], Callable[[Any, Place], Report]], ...
 def opened_report(file: BinaryIO, name: str) -> Iterator[Report]:
     """What `file`, which must be seekable, says. `name` is for messages. Raises `Invalid` or `Refused`."""
     with opened(file, name) as source:
-        report = _from_xml(source) if _begins_like_xml(source) else _from_json(source)
+        report = _bounded(_from_xml(source) if _begins_like_xml(source) else _from_json(source), Place(name))
         _refuse_empty(report, Place(name))
         yield report
+
+
+def _bounded(report: Report, place: Place) -> Report:
+    return replace(
+        report,
+        findings=Lazily(lambda: _all_of(report.findings, "findings", place)),
+        components=Lazily(lambda: _all_of(report.components, "components", place)),
+    )
+
+
+def _all_of(entries: Iterable[T], what: str, place: Place) -> Iterator[T]:
+    for number, entry in enumerate(entries):
+        if number >= MOST_ENTRIES:
+            raise place.wrong(f"it has more than {MOST_ENTRIES:,} {what}. Expected at most that: scan in parts.")
+        yield entry
 
 
 def _begins_like_xml(source: Source) -> bool:

@@ -2,6 +2,7 @@ import io
 
 import pytest
 
+from deploy_records import scanners
 from deploy_records.scanners import FORMATS, opened_report
 from tests.deploy_records.scanners.image_reports import TRIVY
 from tests.deploy_records.scanners.reports import ALL, ALL_FILES
@@ -34,6 +35,13 @@ def test_findings_and_components_may_be_read_again() -> None:
     with opened_report(io.BytesIO(ALL_FILES["trivy"]), "x") as report:
         assert list(report.findings) == list(report.findings)
         assert list(report.components) == list(report.components)
+
+
+def test_more_findings_than_anyone_looks_at_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanners, "MOST_ENTRIES", 6)
+    assert len(understood(TRIVY).findings) == 6
+    monkeypatch.setattr(scanners, "MOST_ENTRIES", 5)
+    assert "it has more than 5 findings" in refusal(TRIVY)
 
 
 def test_no_findings_count_only_if_tool_and_target_are_known() -> None:
