@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chatbot_service.asking import question
@@ -34,6 +34,8 @@ class Fall:
     places: Sequence[Place] = ()
     facts: Sequence[Fact] = ()
     unknown: Sequence[Place] = ()
+    asked: bool = False
+    """Whether a later end is asked for already."""
 
     @property
     def fixes(self) -> Sequence[str]:
@@ -66,9 +68,11 @@ def read(now: datetime) -> Reliance:
     running = _running()
     cases = gate_facts.cases([question(service, one.deployment.entry) for service, one in running], now)
     looked = [(one, case) for (_service, one), case in zip(running, cases, strict=True)]
-    falls = _falls(looked, now + timedelta(days=WINDOW))
+    ending = _ending(now)
+    asked = {item.number for item in ending if item.extend_to}
+    falls = [replace(one, asked=one.number in asked) for one in _falls(looked, now + timedelta(days=WINDOW))]
     falling = {fall.number: fall.places for fall in falls}
-    quiet = [_quiet(item, looked) for item in _ending(now) if item.number not in falling]
+    quiet = [_quiet(item, looked) for item in ending if item.number not in falling]
     together = sorted([*falls, *quiet], key=lambda one: (one.last_good, one.number))
     return Reliance(together[:MOST_FALLS], falling, _missing(looked, now))
 

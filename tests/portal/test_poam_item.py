@@ -342,3 +342,10 @@ def test_who_may_only_read_cannot_comment() -> None:
     item = make.approved()
     assert window(person("Viewer")).post(page(item, "comments/"), {"text": "x"}).status_code == 403
     assert "Add a milestone" not in said(item, person("Viewer"))
+
+
+def test_an_event_of_the_trail_leads_back_to_the_exception() -> None:
+    item = make.approved()
+    event = AuditEvent.objects.filter(action="poam.approved").latest("sequence")
+    client = window(person("Auditor"))
+    assert f'<a href="/poam/{item.number}/">POAM-1</a>' in client.get(f"/audit/{event.sequence}/").content.decode()
