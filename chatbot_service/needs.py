@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery, prefetch_related_objects
 from django.utils import timezone
 
 from chatbot_service import lights
 from chatbot_service.board import rollback_target
 from chatbot_service.models import HealthTransition, Host, Job, JobState, Service
+from deploy_records import reviews
 from deploy_records.models import Approval, ImageDigest, LedgerState, PoamItem, PoamState
 from deploy_records.models.poam import EXPIRED
 from deploy_records.people import Person, holds
@@ -23,6 +24,7 @@ from deploy_records.rules.exception_life import may_decide
 from deploy_records.verdict import MAY_APPROVE
 
 MOST_CANDIDATES = 50
+MOST_REVIEWS = 50
 MOST_EXCEPTIONS = 50
 
 OPERATE = ("chatbot_service.rollback_service", "chatbot_service.operate_service")
@@ -43,19 +45,20 @@ class Matter(IntEnum):
     UNHEALTHY = 6
     EXPIRED = 7
     NO_WAY_BACK = 8
-    ENDS = 9
-    APPROVE = 10
-    DECIDE = 11
+    REVIEW = 9
+    ENDS = 10
+    APPROVE = 11
+    DECIDE = 12
 
 
 _WAITS = frozenset({Matter.APPROVE, Matter.DECIDE})
-_SOON = frozenset({Matter.NO_WAY_BACK, Matter.UNHEALTHY, Matter.ENDS})
+_SOON = frozenset({Matter.NO_WAY_BACK, Matter.UNHEALTHY, Matter.REVIEW, Matter.ENDS})
 
 
 @dataclass(frozen=True)
 class Need:
     """`permissions`: who holds one of them can do something about it. `why_not_you`: a rule that bars this person.
-    `exception`: its number; `order`: the smaller the sooner, among those of one matter.
+    `exception`: its number; `digest`: follows the title; `order`: the smaller the sooner, among those of one matter.
     """
 
     matter: Matter
@@ -89,10 +92,10 @@ class Needs:
 
 
 def read(person: User, hosts: Sequence[Host]) -> Needs:
-    """In three queries."""
+    """In four queries, and a few more where approvals have to be looked at again."""
     now = timezone.now()
-    matters = [*_of_hosts(hosts, now), *_of_services(now), *_of_candidates(person), *_of_exceptions(person, now)]
-    found = sorted(matters, key=_urgency)
+    decisions = (*_of_reviews(person), *_of_candidates(person), *_of_exceptions(person, now))
+    found = sorted([*_of_hosts(hosts, now), *_of_services(now), *decisions], key=_urgency)
     return Needs([n for n in found if n.is_for(person)], [n for n in found if not n.is_for(person)])
 
 
@@ -169,16 +172,39 @@ def _services() -> list[_Seen]:
     ]  # fmt: skip
 
 
+def _of_reviews(person: User) -> Iterator[Need]:
+    """Digests whose approvals no longer rest on what they rested on: whoever gave one renews it, or somebody else approves.
+    A candidate is asked for anyway.
+    """
+    waiting = [one for one in reviews.waiting(MOST_REVIEWS) if one.entry.state != LedgerState.CANDIDATE]
+    if not waiting:
+        return
+    entries = [one.entry for one in waiting]
+    prefetch_related_objects(entries, "registered_by", "reinstated_by")
+    counting = Approval.objects.filter(_is_me(person), entry__in=entries, ended_at=None, review_since=None)
+    given = set(counting.values_list("entry", flat=True))
+    for one in waiting:
+        answer = _may_approve(who(person), one.entry, given=one.entry.pk in given, holds_role=holds(person, MAY_APPROVE))
+        runs = f" It runs as {' and '.join(one.runs_on)}." if one.runs_on else ""
+        yield Need(
+            Matter.REVIEW, "Look again at", f"{one.because[:1].upper()}{one.because[1:]}{runs}", APPROVE, one.since,
+            entry=one.entry.pk, digest=one.entry.digest, why_not_you="" if answer.allowed else answer.reason,
+        )  # fmt: skip
+
+
+def _is_me(person: User) -> Q:
+    return Q(by=person) | Q(by__email__iexact=person.email) if person.email else Q(by=person)
+
+
 def _of_candidates(person: User) -> Iterator[Need]:
-    me = Who(person.pk, person.get_username(), person.email)
-    is_me = Q(by=person) | Q(by__email__iexact=person.email) if person.email else Q(by=person)
-    mine = Approval.objects.filter(is_me, entry=OuterRef("pk"), ended_at=None)
+    me = who(person)
+    mine = Approval.objects.filter(_is_me(person), entry=OuterRef("pk"), ended_at=None, review_since=None)
     candidates = ImageDigest.objects.filter(state=LedgerState.CANDIDATE).select_related("registered_by", "reinstated_by")
     for entry in candidates.annotate(mine=Exists(mine))[:MOST_CANDIDATES]:
         answer = _may_approve(me, entry, given=entry.mine, holds_role=holds(person, MAY_APPROVE))
         label = f"{entry.tag}, r" if entry.tag else "R"
         yield Need(
-            Matter.APPROVE, "", f"{label}egistered by {entry.registered_by.get_username()}", APPROVE, entry.registered_at,
+            Matter.APPROVE, "Approve", f"{label}egistered by {entry.registered_by.get_username()}", APPROVE, entry.registered_at,
             entry=entry.pk, digest=entry.digest, why_not_you="" if answer.allowed else answer.reason,
         )  # fmt: skip
 

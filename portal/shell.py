@@ -1,4 +1,6 @@
-"""What every page's frame shows beside its navigation: what needs the person, and the trust foot. Four queries at most."""
+"""What every page's frame shows beside its navigation: what needs the person, and the trust foot. Five queries, and a
+few more where approvals have to be looked at again.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -18,6 +18,7 @@ from chatbot_service.models import Host
 from chatbot_service.needs import Need
 from deploy_records.models import ImageDigest
 from portal.access import roles_that_may, signed_in
+from portal.pages import outlook
 from portal.pages.service_rows import shown
 from portal.sentences import dashboard as sentences
 from portal.sentences.parts import counted, listed
@@ -50,6 +51,7 @@ class ShownNeed:
 
 
 def _overview(request: HttpRequest, rows: Sequence[Row]) -> HttpResponse:
+    now = timezone.now()
     context = {
         "answer": sentences.answer(rows),
         "rows": [shown(row) for row in rows],
@@ -57,7 +59,8 @@ def _overview(request: HttpRequest, rows: Sequence[Row]) -> HttpResponse:
         "approved": sum(row.approved.good for row in rows),
         "healthy": sum(row.health.good for row in rows),
         "ready": sum(row.rollback.good for row in rows),
-        "now": timezone.now(),
+        "now": now,
+        "calendar": outlook.calendar(outlook.ahead(rows, now), now),
     }
     return render(request, "dashboard/page.html", context | _needs(request))
 
