@@ -9,22 +9,13 @@ from deploy_records.findings_listing import Wish
 from deploy_records.models import DigestFinding, ImageDigest, ScanReport
 from deploy_records.scanners.report import Severity
 from tests.deploy_records.images import sha, single
-from tests.deploy_records.people import person
-from tests.deploy_records.scan_files import IMPORTER, file, grype, spdx, trivy, vulnerability
+from tests.deploy_records.scan_files import file, grype, spdx, trivy, vulnerability
+from tests.deploy_records.scanned import entry as entry
+from tests.deploy_records.scanned import importer as importer
 
 pytestmark = pytest.mark.django_db
 
 WORDS = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "ODD")
-
-
-@pytest.fixture
-def importer(db: None) -> User:
-    return person("imre", *IMPORTER)
-
-
-@pytest.fixture
-def entry(importer: User) -> ImageDigest:
-    return ledger.register(single("build 1"), importer)
 
 
 def brought(data: bytes, by: User) -> ScanReport:

@@ -14,20 +14,11 @@ from django.core.management import call_command
 from deploy_records import ledger, scans
 from deploy_records.models import AuditEvent, ImageDigest, ScanReport
 from tests.deploy_records.images import single
-from tests.deploy_records.people import person
-from tests.deploy_records.scan_files import IMPORTER, UNKNOWN, pip_audit, trivy, vulnerability
+from tests.deploy_records.scan_files import UNKNOWN, pip_audit, trivy, vulnerability
+from tests.deploy_records.scanned import entry as entry
+from tests.deploy_records.scanned import importer as importer
 
 DONE, REFUSED, UNUSABLE = 0, 1, 2
-
-
-@pytest.fixture
-def importer(db: None) -> User:
-    return person("imre", *IMPORTER)
-
-
-@pytest.fixture
-def entry(importer: User) -> ImageDigest:
-    return ledger.register(single("build 1"), importer)
 
 
 def run(*arguments: object) -> tuple[int, str, str]:

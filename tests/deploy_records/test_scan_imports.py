@@ -4,26 +4,17 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from deploy_records import ledger, scan_imports, scans
+from deploy_records import scan_imports, scans
 from deploy_records.errors import NotAllowed
 from deploy_records.models import AuditEvent, ImageDigest, ImportState, Match, ScanImport, ScanReport, StoredFile
 from deploy_records.scan_imports import MOST_ATTEMPTS, PUBLISH_AGAIN_AFTER, SILENCE
 from deploy_records.scans import Imported
 from tests.deploy_records.images import single
-from tests.deploy_records.people import person
-from tests.deploy_records.scan_files import IMPORTER, file, pip_audit, trivy, vulnerability
+from tests.deploy_records.scan_files import file, pip_audit, trivy, vulnerability
+from tests.deploy_records.scanned import entry as entry
+from tests.deploy_records.scanned import importer as importer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def importer(db: None) -> User:
-    return person("imre", *IMPORTER)
-
-
-@pytest.fixture
-def entry(importer: User) -> ImageDigest:
-    return ledger.register(single("build 1"), importer)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from deploy_records.rules.merging import CLAIMED_HARMLESS, Merged, Seen, compare, merged, weight
+from deploy_records.rules.merging import CLAIMED_HARMLESS, Merged, Seen, compare, lasting_keys, merged, not_alone, weight
 from deploy_records.scanners.identity import of_vulnerability
 from deploy_records.scanners.report import FindingKind, FindingState, Severity
 
@@ -123,6 +123,35 @@ def test_nothing_is_lost_nothing_is_there_twice_and_nothing_gets_better(findings
         assert weight(group.severity) == max(weight(member.severity) for member in members)
         assert group.is_claimed_harmless == all(member.state in CLAIMED_HARMLESS for member in members)
         assert set(group.names) == {name for member in members for name in (member.name, *member.aliases)}
+
+
+@given(FINDINGS)
+def test_what_is_alone_can_be_left_out_without_changing_the_rest(findings: Iterable[Seen]) -> None:
+    numbered = [finding._replace(number=number) for number, finding in enumerate(findings)]
+    apart = set(not_alone(numbered))
+    as_they_are = [made for one in numbered if one.number not in apart for made in put_together(one)]
+    assert all(
+        (made.name, made.aliases) == (numbered[made.sources[0]].name, numbered[made.sources[0]].aliases) for made in as_they_are
+    )
+    rest = put_together(*(one for one in numbered if one.number in apart))
+    assert sorted(map(str, [*as_they_are, *rest])) == sorted(map(str, put_together(*numbered)))
+
+
+def keys(one: Seen) -> set[tuple[str, str]]:
+    return set(lasting_keys(one.kind, (one.name, *one.aliases), one.fingerprint, one.purl, one.package))
+
+
+def test_a_vulnerability_is_known_again_in_another_version_of_its_package_and_by_another_name() -> None:
+    assert keys(seen(1, version="1.0")) == keys(seen(2, version="1.1"))
+    assert keys(seen(1, GHSA)) & keys(seen(2, CVE, GHSA))
+    assert not keys(seen(1)) & keys(seen(2, package="zlib"))
+    assert not keys(seen(1)) & keys(seen(2, "CVE-2026-2000"))
+
+
+def test_a_secret_is_known_again_in_its_place_only() -> None:
+    secret = seen(1)._replace(kind=FindingKind.SECRET, name="aws-key", fingerprint="a" * 64)
+    assert keys(secret) == keys(secret._replace(number=2))
+    assert not keys(secret) & keys(secret._replace(fingerprint="b" * 64))
 
 
 def test_the_difference_tells_new_gone_and_still_there() -> None:
