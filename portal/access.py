@@ -31,6 +31,7 @@ LOOK = (
     "deploy_records.view_deployment",
     "deploy_records.view_poamitem",
     "deploy_records.view_gatepolicy",
+    "deploy_records.view_scanreport",
 )
 OPERATE = (
     "chatbot_service.operate_service",

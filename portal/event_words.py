@@ -64,6 +64,7 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "policy.set": ("Gate policy set", "warn"),
     "refused": ("Refused", "stop"),
     "report.came-again": ("Scan report came again", _QUIET),
+    "report.downloaded": ("Scan report downloaded", _QUIET),
     "report.imported": ("Scan report imported", _QUIET),
     "report.matched": ("Scan report matched", "ok"),
     "report.refused": ("Scan report refused", "stop"),

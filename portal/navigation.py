@@ -38,6 +38,7 @@ DECIDE = Group(
     "Decide",
     (
         Entry("Ledger", "fingerprint", "ledger", "deploy_records.view_imagedigest", key="l"),
+        Entry("Scans", "file-search", "scans", "deploy_records.view_scanreport", key="c"),
         Entry("POA&M", "shield-half", "poam", "deploy_records.view_poamitem", key="p"),
         Entry("Gate policy", "gavel", "policy", "deploy_records.view_gatepolicy", key="g"),
     ),

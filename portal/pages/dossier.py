@@ -69,6 +69,7 @@ class Approvals:
 @dataclass(frozen=True)
 class Dossier:
     entry: ImageDigest
+    case: Case
     decision: Decision
     approvals: Approvals
     platforms: Sequence[PlatformImage]
@@ -125,6 +126,7 @@ def read(entry: ImageDigest, viewer: User) -> Dossier:
     cases = verdict.cases_everywhere(entry)
     return Dossier(
         entry=entry,
+        case=cases[0],
         decision=decide(cases[0]),
         approvals=_approvals(entry, viewer, cases),
         platforms=list(entry.platforms.all()),

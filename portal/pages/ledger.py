@@ -6,21 +6,22 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from chatbot_service import dispatch
 from chatbot_service.models import Host
-from deploy_records import audit
+from deploy_records import audit, verdict
 from deploy_records.errors import Invalid, Refused
-from deploy_records.models import ImageDigest
+from deploy_records.models import DigestFinding, ImageDigest
 from deploy_records.people import holds
 from portal.access import actor_of, needs
-from portal.htmx import page_or_fragment
-from portal.pages import deeds, dossier, ledger_list
+from portal.htmx import page_or_fragment, wants_fragment
+from portal.pages import deeds, dossier, dossier_findings, ledger_list, scans_finding
 from portal.pages.asking import asks, person_of, told
 from portal.pages.deeds import Deed
+from portal.pages.scans_tabs import is_inner
 
 
 @require_GET
@@ -33,9 +34,25 @@ def index(request: HttpRequest) -> HttpResponse:
 @needs("deploy_records.view_imagedigest", "Reading the ledger")
 def digest(request: HttpRequest, pk: int) -> HttpResponse:
     entry = _entry(pk)
+    if wants_fragment(request):
+        return _evidence(request, entry)
     person = person_of(request)
     read = dossier.read(entry, person)
-    return render(request, "ledger/detail.html", {"dossier": read, "entry": entry, "offers": _offers(read, person)})
+    evidence = dossier_findings.read(request, entry, read.case)
+    context = {"dossier": read, "entry": entry, "offers": _offers(read, person), "page": evidence}
+    return render(request, "ledger/detail.html", context)
+
+
+@require_GET
+@needs("deploy_records.view_imagedigest", "Reading the ledger")
+def finding(request: HttpRequest, pk: int, fingerprint: str) -> HttpResponse:
+    """One finding of a digest, with all that its reports say of it."""
+    rows = DigestFinding.objects.filter(entry=pk, fingerprint=fingerprint).select_related("finding", "entry")
+    one = rows.first()
+    if one is None:
+        raise Http404
+    judged = dossier_findings.judged_of(verdict.case_of(one.entry)).get(fingerprint)
+    return render(request, "scans/finding.html", {"page": scans_finding.of_digest(one, judged)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -137,6 +154,13 @@ def _offers(read: dossier.Dossier, person: User) -> dict[str, Offer]:
         )
         for deed in offered
     }
+
+
+def _evidence(request: HttpRequest, entry: ImageDigest) -> HttpResponse:
+    """A tab, or what stands below its filters."""
+    context = {"entry": entry, "page": dossier_findings.read(request, entry)}
+    inner = is_inner(request, "evidence-rows")
+    return render(request, "ledger/_evidence_inner.html" if inner else "ledger/_evidence.html", context)
 
 
 def _ask_and_do(request: HttpRequest, pk: int, deed: Deed) -> HttpResponse:

@@ -1,6 +1,8 @@
 """States in words: icon, word and colour together. Good is quiet; only what deviates gets a ground."""
 
-from django.utils.html import format_html
+from collections.abc import Mapping
+
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from chatbot_service.models import JobState
@@ -9,7 +11,8 @@ from portal.templatetags.icons import tone_icon
 
 LOUD = frozenset({"warn", "stop"})
 _BARS = mark_safe("<i></i>" * 4)  # noqa: S308 - constant
-SEVERITIES = ("Critical", "High", "Medium", "Low", "Unknown")
+SEVERITIES = ("Critical", "High", "Medium", "Low", "Info", "Unknown")
+_LOUD_SEVERITIES = ("Unknown", "Critical", "High")
 
 _LEDGER = {
     LedgerState.CANDIDATE: "none",
@@ -69,12 +72,23 @@ def health(state: str, note: object = "") -> SafeString:
     return status(tone, state.capitalize() if state in _HEALTH else "Unknown", note)
 
 
-def severity(word: str) -> SafeString:
+def severity(word: str, number: int | None = None) -> SafeString:
     """Four bars to count and the word. What is not known is drawn as unknown, as loud as Critical."""
     known = word.capitalize() if word.capitalize() in SEVERITIES else "Unknown"
     return format_html(
-        '<span class="kg-sev kg-sev--{}"><span class="kg-sev-bars" aria-hidden="true">{}</span>{}</span>',
+        '<span class="kg-sev kg-sev--{}"><span class="kg-sev-bars" aria-hidden="true">{}</span>{}{}</span>',
         known.lower(),
         _BARS,
+        "" if number is None else f"{number:,} ",
         known,
     )
+
+
+def severities(counts: Mapping[str, int]) -> SafeString:
+    """How many findings there are: of what may block by severity, the rest together."""
+    loud = [severity(word, counts[word]) for word in _LOUD_SEVERITIES if counts.get(word)]
+    less = sum(number for word, number in counts.items() if word not in _LOUD_SEVERITIES)
+    rest = format_html('<span class="kg-small">{} {}</span>', f"{less:,}", "lower" if loud else "below High") if less else ""
+    if not loud and not less:
+        return status("ok", "None found")
+    return format_html('<span class="kg-sevs">{}{}</span>', format_html_join("", "{}", ((one,) for one in loud)), rest)
