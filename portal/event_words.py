@@ -161,6 +161,8 @@ def _extra(event: AuditEvent) -> str:
     if event.action in {"digest.registered", "digest.found"}:
         tag = _after(event, "tag")
         return f"as {tag}" if tag else ""
+    if event.action == "report.matched":
+        return _after(event, "report")
     if event.action == "digest.tagged":
         tags = event.changes.get("tags")
         last = tags[1] if isinstance(tags, list) and len(tags) == _PAIR and isinstance(tags[1], list) else []

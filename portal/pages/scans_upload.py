@@ -97,6 +97,7 @@ def _page(
         "wrong_digest": wrong_digest,
         "formats": list(FORMATS.values()),
         "most_bytes": MOST_BYTES,
+        "most_megabytes": MOST_BYTES // 1024**2,
         "most_files": MOST_FILES,
     }
     return render(request, "scans/upload.html", context, status=status)

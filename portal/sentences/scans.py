@@ -58,7 +58,8 @@ def list_answer(total: int, quarantined: int, last: ScanReport | None, reading: 
     sub = said("What a report says counts for the digest that it names. Each file is kept byte for byte.")
     if not quarantined:
         return Answer("ok", words, sub)
-    lie = claim(f"{sentence(said(counted(quarantined)))} in quarantine", f"{reverse('scans')}?state=quarantine")
+    many = sentence(said(counted(quarantined)))
+    lie = claim(f"{many} {'lies' if quarantined == 1 else 'lie'} in quarantine", f"{reverse('scans')}?state=quarantine")
     return Answer("warn", said(words, " ", lie, "."), said("What is in quarantine counts for no digest. ", sub))
 
 

@@ -133,7 +133,7 @@
     input.value = "";
     for (const [place, [file, row]] of rows.entries()) {
       if (place >= most) refusedHere(row, `At most ${most} files are sent at once. Send it with the next ones.`);
-      else if (file.size > largest) refusedHere(row, `It is ${size(file.size)}, and a report may have ${size(largest)} at most. Nothing of it was sent.`);
+      else if (file.size > largest) refusedHere(row, `It is larger than ${form.dataset.mostWords}, and no report may be. Nothing of it was sent.`);
       else await send(file, row);
     }
     sending = false;
