@@ -12,11 +12,12 @@ from deploy_records.scanners.reading import opened
 
 values = st.recursive(
     st.integers() | st.text(alphabet='[]{}"\\aü'),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(alphabet='[]{}"\\'), inner),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(alphabet='[]{}"\\', max_size=4), inner, max_size=5),
+    max_leaves=15,
 )
 
 
-@given(value=st.lists(values, min_size=1), piece=st.integers(2, 20))
+@given(value=st.lists(values, min_size=1, max_size=6), piece=st.integers(2, 20))
 @settings(max_examples=60, deadline=None)
 def test_the_end_of_every_container_is_found_whatever_stands_in_texts(value: list[Any], piece: int) -> None:
     text = json.dumps(value, ensure_ascii=False)

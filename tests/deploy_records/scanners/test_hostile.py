@@ -45,7 +45,9 @@ odd: st.SearchStrategy[Any] = (
     | st.sampled_from(([], {}, [None], [[]], [{}], {"": None}, {"a b": {"text": 1}}, ["x"] * 1001, [{}] * 1001))
     | st.text(max_size=20)
 )
-anything = st.recursive(odd, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+anything = st.recursive(
+    odd, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4), max_leaves=12
+)
 
 
 def places_in(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -100,7 +102,7 @@ def test_another_type_at_every_place_is_refused_or_understood_in_bounds(name: st
 
 @pytest.mark.parametrize("name", ALL)
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_json_under_the_keys_of_a_report_is_refused_or_understood_in_bounds(name: str, data: st.DataObject) -> None:
     first = ALL[name] if isinstance(ALL[name], dict) else ALL[name][0]
     drawn = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(first, anything)))
@@ -115,7 +117,7 @@ def test_any_json_is_refused_or_understood_in_bounds(value: Any) -> None:
 
 @pytest.mark.parametrize("name", ALL_FILES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_bytes_in_the_midst_of_a_report_are_refused_or_understood_in_bounds(name: str, data: st.DataObject) -> None:
     whole = ALL_FILES[name]
     begin = data.draw(st.integers(0, len(whole)))

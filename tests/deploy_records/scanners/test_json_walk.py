@@ -18,7 +18,8 @@ anything = st.recursive(
     | st.integers(-(10**19), 10**19)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=80),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=3), inner, max_size=6),
+    max_leaves=25,
 )
 
 
@@ -67,8 +68,10 @@ def test_what_is_walked_is_what_stands_there(name: str, indent: int | None) -> N
     assert same(walked(json.dumps(ALL[name], indent=indent)), ALL[name])
 
 
-@given(value=st.lists(anything) | st.dictionaries(st.text(max_size=3), anything), ascii_only=st.booleans())
-@settings(max_examples=100, deadline=None)
+@given(
+    value=st.lists(anything, max_size=6) | st.dictionaries(st.text(max_size=3), anything, max_size=6), ascii_only=st.booleans()
+)
+@settings(max_examples=60, deadline=None)
 def test_any_value_is_walked_in_pieces_as_it_stands(value: Any, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=1)
     with pytest.MonkeyPatch.context() as patch:
@@ -169,7 +172,7 @@ def test_an_object_that_cannot_be_held_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 @given(data=st.binary(max_size=200) | st.text(alphabet='[]{}",:\\u0 1e-\n', max_size=80).map(str.encode))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_whatever_the_bytes_are_the_answer_agrees_with_pythons_own_reader(data: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         _hold(patch, 50)

@@ -1,4 +1,7 @@
 import io
+import json
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +45,20 @@ def test_more_findings_than_anyone_looks_at_are_refused(monkeypatch: pytest.Monk
     assert len(understood(TRIVY).findings) == 6
     monkeypatch.setattr(scanners, "MOST_ENTRIES", 5)
     assert "it has more than 5 findings" in refusal(TRIVY)
+
+
+def test_a_large_report_takes_no_more_memory_than_a_small_one(tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    found = json.dumps({**TRIVY["Results"][0]["Vulnerabilities"][0], "Description": "It reads on and on. " * 100})
+    head, tail = json.dumps({**TRIVY, "Results": [{"Target": "x", "Type": "debian", "Vulnerabilities": []}]}).rsplit("[]", 1)
+    path.write_text(f"{head}[{','.join([found] * 4000)}]{tail}")
+    assert path.stat().st_size > 10_000_000
+    tracemalloc.start()
+    with path.open("rb") as file, opened_report(file, "large.json") as report:
+        assert sum(1 for _ in report.findings) == 4000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_no_findings_count_only_if_tool_and_target_are_known() -> None:
