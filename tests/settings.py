@@ -17,3 +17,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_ROOT.mkdir(exist_ok=True)  # noqa: F405 - whitenoise warns of a folder that is missing
+# The test runner keeps mail to itself; so that the processes which a test starts do not print theirs.
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
