@@ -64,10 +64,16 @@ def load(file: str) -> dict[str, Any]:
 
 def _measured(deed: Callable[[], Any]) -> dict[str, Any]:
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
-    idle, begun = _kilobytes("VmRSS"), time.perf_counter()
+    idle, begun, worked = _kilobytes("VmRSS"), time.perf_counter(), time.process_time()
     result = deed()
-    seconds = time.perf_counter() - begun
-    return {"seconds": seconds, "peak_mb": (_kilobytes("VmHWM") - idle) / 1024, "idle_mb": idle / 1024, "result": result}
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - worked
+    return {
+        "seconds": seconds,
+        "cpu": cpu,
+        "peak_mb": (_kilobytes("VmHWM") - idle) / 1024,
+        "idle_mb": idle / 1024,
+        "result": result,
+    }
 
 
 def _kilobytes(what: str) -> int:
