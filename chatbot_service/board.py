@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from chatbot_service import lights
+from chatbot_service import gate_words, lights
 from chatbot_service.asking import question
 from chatbot_service.health.runs import UNKNOWN, Change, Run, Summary, runs_between, summary
 from chatbot_service.lights import Light, Standing
@@ -56,10 +56,9 @@ class Row:
     def approved(self) -> Light:
         standing = None
         if self.entry is not None and self.decision is not None:
-            refusals = self.decision.refusals
-            good = self.entry.get_state_display().lower()
-            why = refusals[0].why if refusals else good
-            standing = Standing(self.entry.state, self.decision.allowed, why)
+            good = gate_words.why(self.decision, self.now) or self.entry.get_state_display().lower()
+            why = good if self.decision.allowed else gate_words.why_not(self.decision, self.entry.state)
+            standing = Standing(self.entry.state, self.decision.allowed, why, excused=bool(self.decision.exceptions))
         return lights.approved(
             drift=self.service.drift,
             looked=self.service.seen_at is not None,

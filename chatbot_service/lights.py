@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 SEEN_WITHIN = timedelta(minutes=2)
 """A service that no watcher has looked at for longer is not known to be well."""
 
-OK, RUN, NONE, OFF, WARN, STOP = "ok", "run", "none", "off", "warn", "stop"
-_WORST_FIRST = (STOP, WARN, NONE, RUN, OFF, OK)
+OK, EXCUSED, RUN, NONE, OFF, WARN, STOP = "ok", "excused", "run", "none", "off", "warn", "stop"
+_WORST_FIRST = (STOP, WARN, NONE, RUN, OFF, EXCUSED, OK)
 
 
 @dataclass(frozen=True)
 class Light:
-    """`tone`: ok, run, none (not known yet), off (on purpose), warn or stop."""
+    """`tone`: ok, excused (well, on an exception), run, none (not known yet), off (on purpose), warn or stop."""
 
     tone: str
     word: str
@@ -20,7 +20,7 @@ class Light:
 
     @property
     def good(self) -> bool:
-        return self.tone == OK
+        return self.tone in {OK, EXCUSED}
 
     @property
     def badness(self) -> int:
@@ -30,11 +30,12 @@ class Light:
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of the digest that runs: its ledger state, and what the gate says of it today."""
+    """What is known of the digest that runs: its ledger state, what the gate says of it today, and whether on exceptions."""
 
     state: str
     allowed: bool
     why: str
+    excused: bool = False
 
 
 def approved(*, drift: str, looked: bool, runs_something: bool, standing: Standing | None) -> Light:
@@ -54,7 +55,7 @@ def _by_the_gate(standing: Standing) -> Light:
         return Light(STOP, "Not approved", "still a candidate")
     if not standing.allowed:
         return Light(STOP, "Gate refuses", standing.why)
-    return Light(OK, "Gate passes", standing.why)
+    return Light(EXCUSED if standing.excused else OK, "Gate passes", standing.why)
 
 
 def health(*, state: str, seen_health: str, seen_at: datetime | None, now: datetime, on_purpose: bool) -> Light:

@@ -1,15 +1,17 @@
 """What a person may do with a digest: each deed is asked once more, on a page or in a dialog, and then done."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from django import forms
 from django.contrib.auth.models import User
 from django.http import QueryDict
 
-from deploy_records import ledger
+from deploy_records import ledger, verdict
 from deploy_records.errors import Refused
 from deploy_records.models import Approval, ImageDigest, LedgerState
+from deploy_records.rules.gate import decide
+from deploy_records.rules.policy import in_words
 from deploy_records.rules.words import MOST_CHARACTERS
 
 _MOST_WITHDRAWN = 300
@@ -72,11 +74,22 @@ def refuse_stale(entry: ImageDigest, seen: str) -> None:
 
 
 def _approve(entry: ImageDigest, person: User, comment: str, address: str) -> str:
+    done = "Approved again" if _own(entry, person) else "Approved"
     ledger.approve(entry, person, comment, address=address)
     entry.refresh_from_db()
-    if entry.may_run:
-        return f"Approved. It is {entry.get_state_display().lower()} now and may run."
-    return "Approved. It needs another approval before it may run."
+    if not entry.may_run:
+        return f"{done}. It needs another approval before it may run."
+    passing = {case.environment: decide(case).allowed for case in verdict.cases_everywhere(entry)}
+    return f"{done}. It is {entry.get_state_display().lower()} now{_where(passing)}."
+
+
+def _where(passing: Mapping[str, bool]) -> str:
+    """` and may run`, and where not, if somewhere it may not."""
+    refused = [name for name, passes in passing.items() if not passes]
+    if not refused:
+        return " and may run"
+    but = f"the gate still refuses it in {in_words(refused)}"
+    return f", but {but}" if len(refused) == len(passing) else f" and may run; {but}"
 
 
 def _approved_already(entry: ImageDigest, person: User) -> str:
@@ -102,6 +115,10 @@ APPROVE = Deed(
     "digest-approve", "Approve this digest?",
     "Your yes goes on record under your name. With enough of them, anybody with the role may deploy it.",
     "Comment, for the record (may be empty)", "Approve", _approve, needs_words=False, repeated=_approved_already,
+)  # fmt: skip
+RENEW = replace(
+    APPROVE, question="Approve this digest again?", button="Approve again",
+    explanation="Your earlier yes ends as renewed and stays in the history. The new one rests on what is known now.",
 )  # fmt: skip
 WITHDRAW = Deed(
     "digest-withdraw", "Withdraw your approval?",
@@ -129,4 +146,12 @@ REVOKE = Deed(
     "Reason, for the record", "Revoke for good",
     lambda entry, person, why, address: ledger.revoke(entry, person, why, address=address).sentence, stop=True,
 )  # fmt: skip
+
+
+def to_approve(*, renewing: bool, comment_required: bool) -> Deed:
+    """Approving as it is asked of this person now."""
+    deed = RENEW if renewing else APPROVE
+    return replace(deed, label="Comment, for the record", needs_words=True) if comment_required else deed
+
+
 DEEDS = (APPROVE, WITHDRAW, DEPRECATE, OFFER_AGAIN, REVOKE)

@@ -4,79 +4,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from deploy_records import ledger, verdict
-from deploy_records.models import Approval, AuditEvent, Deployment, ImageDigest, LedgerState, PlatformImage
-from deploy_records.people import holders
-from deploy_records.rules.approval import CAN_BE_APPROVED, Answer
-from deploy_records.rules.gate import Case, Decision, RuleResult, decide
+from deploy_records.models import AuditEvent, Deployment, ImageDigest, LedgerState, PlatformImage
+from deploy_records.rules.approval import CAN_BE_APPROVED
+from deploy_records.rules.gate import TO_APPROVE, Case, Decision, RuleResult, decide
+from deploy_records.rules.policy import ENVIRONMENTS
 from portal.event_words import Told, told
+from portal.pages import dossier_approvals, dossier_gate
+from portal.pages.dossier_approvals import Approvals
+from portal.pages.dossier_gate import Gate, Gates
 from portal.pages.places import Place, places_of
+from portal.sentences import gate as sentences
 
 MOST_DEPLOYMENTS = 10
 MOST_EVENTS = 20
-_MOST_NAMES = 3
-
-
-@dataclass(frozen=True)
-class Given:
-    """An approval as it was given. `flaw`: why it does not count although it has not ended."""
-
-    approval: Approval
-    flaw: str
-    mine: bool
-
-    @property
-    def counts(self) -> bool:
-        return not self.flaw and self.approval.ended_at is None
-
-    @property
-    def tone(self) -> str:
-        if self.counts:
-            return "ok"
-        return "warn" if self.flaw else "off"
-
-
-@dataclass(frozen=True)
-class Approvals:
-    """All places there are: those given, those still open, and those that ended."""
-
-    given: Sequence[Given]
-    ended: Sequence[Given]
-    needed: int
-    who_could: str
-    answer: Answer
-
-    @property
-    def counted(self) -> int:
-        return sum(one.counts for one in self.given)
-
-    @property
-    def open_places(self) -> range:
-        return range(max(0, self.needed - self.counted))
-
-    @property
-    def words(self) -> str:
-        return f"{self.counted} of {self.needed}"
-
-    @property
-    def mine(self) -> Given | None:
-        """The viewer's own approval, if it is in force."""
-        return next((one for one in self.given if one.mine and one.approval.ended_at is None), None)
+MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
 class Dossier:
     entry: ImageDigest
-    case: Case
-    decision: Decision
+    gates: Gates
     approvals: Approvals
     platforms: Sequence[PlatformImage]
     runs: Sequence[Place]
     deployments: Sequence[Deployment]
     more_deployments: bool
     history: Sequence[Told]
+
+    @property
+    def gate(self) -> Gate:
+        """In the environment that is looked at."""
+        return self.gates.current
+
+    @property
+    def case(self) -> Case:
+        return self.gate.case
+
+    @property
+    def decision(self) -> Decision:
+        return self.gate.decision
 
     @property
     def can_be_approved(self) -> bool:
@@ -91,46 +59,47 @@ class Dossier:
         return self.decision.allowed
 
     @property
-    def tone(self) -> str:
-        if not self.may_run:
-            return "stop"
-        return "warn" if self.decision.warnings else "ok"
+    def somewhere_else(self) -> str:
+        """Empty in production, which is what is meant where nothing is said: ` in staging`."""
+        return "" if self.gate.environment == ENVIRONMENTS[0] else f" in {self.gate.environment}"
 
     @property
-    def gate_words(self) -> str:
-        refused, asked = len(self.decision.refusals), len(self.decision.rules)
-        return f"Refuses: {refused} of {asked} rules" if refused else f"Passes {asked} of {asked} rules"
+    def reasons(self) -> Sequence[str]:
+        """Why the gate refuses, short, each with its proof in the table."""
+        return [sentences.in_short(rule, self.decision) for rule in self._refusals[:MOST_REASONS]]
 
     @property
-    def reasons(self) -> Sequence[RuleResult]:
-        """Why the gate refuses. What follows from another reason is left to the table: a candidate is one for want of
-        approvals, and what was taken out of use has none for that.
+    def more_reasons(self) -> int:
+        return max(0, len(self._refusals) - MOST_REASONS)
+
+    @property
+    def _refusals(self) -> Sequence[RuleResult]:
+        """What follows from another reason is left to the table: a candidate is one for want of approvals, and what was
+        taken out of use has none for that.
         """
         refusals = self.decision.refusals
         if len(refusals) > 1 and self.entry.state == LedgerState.CANDIDATE:
-            return refusals[1:]
+            return [one for one in refusals if one.key != "state"]
         return refusals if self.can_be_taken_out else refusals[:1]
 
     @property
-    def anything_to_clear(self) -> bool:
-        return any(rule.to_clear for rule in self.decision.rules)
-
-    @property
-    def rules(self) -> Sequence[RuleResult]:
-        """What refuses comes first, then what warns."""
-        return sorted(self.decision.rules, key=lambda one: (one.passes, not one.warns))
+    def comment_required(self) -> bool:
+        """Whether the policy of an environment for which an approval would count asks for one."""
+        cases = [case for case in self.gates.cases if case.policy and decide(case, TO_APPROVE).allowed]
+        return any(case.asked.comment_required for case in cases)
 
 
-def read(entry: ImageDigest, viewer: User) -> Dossier:
+def read(entry: ImageDigest, viewer: User, environment: str = "") -> Dossier:
+    """`environment`: the one looked at; production unless told otherwise."""
     ran = list(_deployments(entry)[: MOST_DEPLOYMENTS + 1])
-    cases = verdict.cases_everywhere(entry)
+    runs = places_of([entry])[entry.pk]
+    gates = dossier_gate.read(entry, runs, environment or ENVIRONMENTS[0])
     return Dossier(
         entry=entry,
-        case=cases[0],
-        decision=decide(cases[0]),
-        approvals=_approvals(entry, viewer, cases),
+        gates=gates,
+        approvals=dossier_approvals.read(entry, viewer, gates.cases, gates.current.case),
         platforms=list(entry.platforms.all()),
-        runs=places_of([entry])[entry.pk],
+        runs=runs,
         deployments=ran[:MOST_DEPLOYMENTS],
         more_deployments=len(ran) > MOST_DEPLOYMENTS,
         history=[told(event) for event in _history(entry)],
@@ -143,32 +112,3 @@ def _deployments(entry: ImageDigest) -> QuerySet[Deployment]:
 
 def _history(entry: ImageDigest) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(object_type="imagedigest", object_id=str(entry.pk))[:MOST_EVENTS]
-
-
-def _approvals(entry: ImageDigest, viewer: User, cases: Sequence[Case]) -> Approvals:
-    """Judged as in production; where it may run under other rules, the place of a deployment says."""
-    case = cases[0]
-    flaws = {(yes.by, yes.at): yes.flaw for yes in case.given}
-    everything = [
-        Given(one, flaws.get((one.by.get_username(), one.at), ""), one.by_id == viewer.pk)
-        for one in entry.approvals.select_related("by")
-    ]
-    in_force = [one for one in everything if one.approval.ended_at is None]
-    return Approvals(
-        given=in_force,
-        ended=[one for one in reversed(everything) if one.approval.ended_at is not None],
-        needed=case.policy.approvals if case.policy else 1,
-        who_could=_who_could(entry, in_force),
-        answer=ledger.may_approve(entry, viewer, cases),
-    )
-
-
-def _who_could(entry: ImageDigest, in_force: Sequence[Given]) -> str:
-    """Names of those who may fill an open place, a few of them; empty if there is nobody."""
-    given = {one.approval.by_id for one in in_force if one.counts}
-    barred = {entry.registered_by_id, entry.reinstated_by_id, *given} - {None}
-    could = holders(verdict.MAY_APPROVE).filter(~Q(pk__in=barred)).order_by("username")
-    names = [person.get_username() for person in could[: _MOST_NAMES + 1]]
-    if len(names) > _MOST_NAMES:
-        return f"{', '.join(names[:_MOST_NAMES])} or others"
-    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

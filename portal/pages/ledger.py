@@ -16,9 +16,10 @@ from deploy_records import audit, verdict
 from deploy_records.errors import Invalid, Refused
 from deploy_records.models import DigestFinding, ImageDigest
 from deploy_records.people import holds
+from deploy_records.rules.policy import ENVIRONMENTS
 from portal.access import actor_of, needs
 from portal.htmx import page_or_fragment, wants_fragment
-from portal.pages import deeds, dossier, dossier_findings, ledger_list, scans_finding
+from portal.pages import asked, deeds, dossier, dossier_findings, ledger_list, scans_finding
 from portal.pages.asking import asks, person_of, told
 from portal.pages.deeds import Deed
 from portal.pages.scans_tabs import is_inner
@@ -37,7 +38,7 @@ def digest(request: HttpRequest, pk: int) -> HttpResponse:
     if wants_fragment(request):
         return _evidence(request, entry)
     person = person_of(request)
-    read = dossier.read(entry, person)
+    read = dossier.read(entry, person, asked.one_of(request, "environment", ENVIRONMENTS))
     evidence = dossier_findings.read(request, entry, read.case)
     context = {"dossier": read, "entry": entry, "offers": _offers(read, person), "page": evidence}
     return render(request, "ledger/detail.html", context)
@@ -73,7 +74,8 @@ def register(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs("deploy_records.approve_digest", "Approving a digest")
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
-    return _ask_and_do(request, pk, deeds.APPROVE)
+    read = dossier.read(_entry(pk), person_of(request))
+    return _ask_and_do(request, pk, _to_approve(read))
 
 
 @require_http_methods(["GET", "POST"])
@@ -131,14 +133,18 @@ class Offer:
     why_not: str = ""
 
 
+def _to_approve(read: dossier.Dossier) -> Deed:
+    return deeds.to_approve(renewing=read.approvals.may_renew, comment_required=read.comment_required)
+
+
 def _offers(read: dossier.Dossier, person: User) -> dict[str, Offer]:
     """Only deeds that the person's roles allow; with the reason where a rule would refuse it."""
     offered: list[Deed] = []
     if holds(person, "deploy_records.approve_digest"):
         if read.approvals.mine:
             offered.append(deeds.WITHDRAW)
-        if read.can_be_approved and (not read.approvals.mine or read.approvals.mine.flaw):
-            offered.append(deeds.APPROVE)
+        if read.can_be_approved and (not read.approvals.mine or read.approvals.may_renew):
+            offered.append(_to_approve(read))
     if holds(person, "deploy_records.deprecate_digest"):
         if read.can_be_taken_out:
             offered.append(deeds.DEPRECATE)
@@ -150,7 +156,7 @@ def _offers(read: dossier.Dossier, person: User) -> dict[str, Offer]:
     why_not = "" if answer.allowed else answer.reason.removesuffix("Nothing was changed.").strip()
     return {
         deed.name.removeprefix("digest-").replace("-", "_"): Offer(
-            deed, deed.form(read.entry), deed.explain(read.entry), why_not if deed is deeds.APPROVE else ""
+            deed, deed.form(read.entry), deed.explain(read.entry), why_not if deed.name == deeds.APPROVE.name else ""
         )
         for deed in offered
     }

@@ -8,6 +8,7 @@ from itertools import groupby
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from chatbot_service import gate_words
 from chatbot_service.asking import question
 from chatbot_service.board import Row
 from deploy_records import gate_facts
@@ -122,7 +123,8 @@ def _line(one: Ahead, window: Window, now: datetime) -> Line:
     passes = "excused" if one.decision.exceptions else "ok"
     name = str(one.row.service)
     if not one.decision.allowed:
-        why = _first_cause(one.decision)
+        cause = gate_words.cause(one.decision, one.case.state)
+        why = cause.why if cause else one.decision.sentence
         segments = [Segment(0, 100, "refused")]
         return Line(one.row, segments, [], f"{name}: refused now. {why}", "stop", "Refused today", why)
     if not one.turns:
@@ -135,12 +137,3 @@ def _line(one: Ahead, window: Window, now: datetime) -> Line:
     day = f"{first.at.astimezone(UTC):%a %-d %b}"
     tone = "warn" if first.at - now <= SOON else "wait"
     return Line(one.row, segments, marks, f"{name}: {first.sentence}", tone, f"Refused from {day}", first.because)
-
-
-_FOLLOWS = frozenset({"state", "approvals"})
-"""Rules that mostly say no because another one does: an approval counts no more once its evidence has changed."""
-
-
-def _first_cause(decision: Decision) -> str:
-    causes = [rule for rule in decision.refusals if rule.key not in _FOLLOWS] or list(decision.refusals)
-    return causes[0].why if causes else decision.sentence

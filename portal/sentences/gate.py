@@ -6,6 +6,9 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from chatbot_service import gate_words
+from deploy_records.rules.case import Decision, RuleResult
+
 _ITEM = re.compile(r"\b(POAM-(\d{1,9}))\b")
 
 
@@ -18,3 +21,11 @@ def linked(words: str) -> SafeString:
         parts += [(format_html("{}", words[done : found.start()]),), (link,)]
         done = found.end()
     return format_html_join("", "{}", [*parts, (format_html("{}", words[done:]),)])
+
+
+def in_short(rule: RuleResult, decision: Decision) -> str:
+    """A refusal as one short sentence; the table says the rest."""
+    if rule.key == "findings" and gate_words.severities(decision):
+        blocking = sum(one.blocks for one in decision.findings)
+        return f"{gate_words.severities(decision)} finding{'s' if blocking > 1 else ''} that nothing excuses."
+    return gate_words.first_sentence(rule.why) if rule.key == "approvals" else rule.why

@@ -282,8 +282,10 @@ class TestAnApprovalThatHasToBeLookedAtAgain:
         return approved
 
     def test_the_page_says_why_it_does_not_count_and_offers_to_approve_again(self, marked: ImageDigest, manager: User) -> None:
-        shown = window(manager).get(page(marked)).content.decode()
-        assert "POAM-1, on which it relies, no longer holds" in shown
+        answer = window(manager).get(page(marked))
+        shown = answer.content.decode()
+        assert "POAM-1, on which it relies, no longer holds" in text_of(answer)
+        assert "Needs re-review" in text_of(answer)
         assert f"/ledger/{marked.pk}/approve/" in shown
         assert f"/ledger/{marked.pk}/withdraw/" in shown
 
@@ -292,7 +294,7 @@ class TestAnApprovalThatHasToBeLookedAtAgain:
         client.post(f"/ledger/{marked.pk}/approve/", sent(marked, "Looked again."))
         old, new = marked.approvals.order_by("pk")
         assert (old.ended_because, new.ended_at, new.review_since) == ("Renewed.", None, None)
-        assert "Renewed." in client.get(page(marked)).content.decode()
+        assert "as POAM-1, on which it relies, no longer holds." in text_of(client.get(page(marked)))
 
     def test_one_that_stands_is_not_renewed(self, approved: ImageDigest, manager: User) -> None:
         window(manager).post(f"/ledger/{approved.pk}/approve/", sent(approved, "Once more."))
