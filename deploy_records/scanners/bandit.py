@@ -42,10 +42,10 @@ def _target(files: list[str]) -> str:
 
 def _finding(result: Node) -> Finding:
     own, word = result.needed("test_id"), result.text("issue_severity")
-    location, number = result.text("filename", 460), result.number("line_number")
-    column, cwe = result.number("col_offset"), result.node("issue_cwe").number("id")
-    place = location + (f":{number:.0f}" if number else "") + (f":{column:.0f}" if number and column is not None else "")
-    confidence = result.text("issue_confidence").lower()
+    location, number = result.text("filename", 460), result.whole("line_number")
+    column, cwe = result.whole("col_offset"), result.node("issue_cwe").whole("id")
+    place = location + (f":{number}" if number else "") + (f":{column}" if number and column is not None else "")
+    confidence = result.text("issue_confidence", 80).lower()
     return Finding(
         tool=TOOL,
         kind=FindingKind.CODE,
@@ -53,9 +53,9 @@ def _finding(result: Node) -> Finding:
         severity=severity.from_word(word),
         tool_severity=word,
         location=place,
-        cwe=(f"CWE-{cwe:.0f}",) if cwe else (),
+        cwe=(f"CWE-{cwe}",) if cwe else (),
         title=result.text("test_name").replace("_", " "),
-        description=result.block("issue_text") + (f"\nConfidence: {confidence}." if confidence else ""),
+        description=result.block("issue_text", 3900) + (f"\nConfidence: {confidence}." if confidence else ""),
         link=result.link("more_info"),
         fingerprint=identity.fingerprint(FindingKind.CODE, TOOL, own, place),
     )

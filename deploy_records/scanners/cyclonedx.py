@@ -7,7 +7,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from deploy_records.scanners import identity, image_names, severity
-from deploy_records.scanners.fields import MOST_PURL, Node
+from deploy_records.scanners.fields import MOST_ID, MOST_PURL, Node
 from deploy_records.scanners.report import (
     Component,
     Cvss,
@@ -204,8 +204,8 @@ def _state(flaw: Node) -> FindingState:
 
 
 def _finding(flaw: Node, part: _Part, state: FindingState, tool: str) -> Finding:
-    references = [node.name("id") for node in flaw.few("references")]
-    own = flaw.name("id") or next(filter(None, references), "") or flaw.needed("bom-ref")
+    references = [node.name("id", MOST_ID) for node in flaw.few("references")]
+    own = flaw.name("id", MOST_ID) or next(filter(None, references), "") or flaw.needed("bom-ref")
     others = identity.aliases(own, references)
     words, cvss = [rating.text("severity") for rating in flaw.few("ratings")], tuple(_cvss(flaw))
     advice, description = flaw.block("recommendation"), flaw.block("description")

@@ -23,6 +23,7 @@ MOST_IN_LIST = 1000
 T = TypeVar("T")
 
 _LONGEST_STEP = 80
+_MOST_WHOLE = 999_999_999
 _BROKEN = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"\s*-?[0-9]{1,20}(\.[0-9]{1,50})?\s*")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
@@ -125,6 +126,11 @@ class Node:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.place.key(key).expected("a number", value)
         return float(value)
+
+    def whole(self, key: str) -> int | None:
+        """The number of a line, a column, a place in a list. None where there is none, such as -1."""
+        value = self.number(key)
+        return int(value) if value is not None and 0 <= value <= _MOST_WHOLE else None
 
     def flag(self, key: str) -> bool | None:
         value = self.data.get(key)

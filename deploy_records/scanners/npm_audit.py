@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from deploy_records.scanners import identity, purls, severity
-from deploy_records.scanners.fields import Node, Place
+from deploy_records.scanners.fields import MOST_ID, Node, Place
 from deploy_records.scanners.report import Component, Cvss, Finding, FindingKind, Lazily, Report, ReportKind
-from deploy_records.scanners.texts import is_plain, joined
+from deploy_records.scanners.texts import is_plain, joined, line
 
 NAME = "npm-audit"
 TOOL = "npm audit"
@@ -32,12 +32,12 @@ def refuse_relatives(root: Node) -> None:
 def read(root: Node) -> Report:
     if root.number("auditReportVersion") != 2:  # noqa: PLR2004 - the version
         raise root.place.key("auditReportVersion").expected("2", root.data.get("auditReportVersion"))
-    total = root.node("metadata").node("dependencies").number("total") or 0
+    total = root.node("metadata").node("dependencies").whole("total") or 0
     return Report(
         format=NAME,
         tool=TOOL,
         version="",
-        target=f"{total:,.0f} npm packages" if total > 0 else "",
+        target=f"{total:,} npm packages" if total > 0 else "",
         kinds=(ReportKind.DEPENDENCIES,),
         findings=Lazily(lambda: _findings(root)),
         components=Lazily(lambda: _components(root)),
@@ -61,9 +61,9 @@ def _findings(root: Node) -> Iterator[Finding]:
 
 def _finding(name: str, entry: Node, cause: Node) -> Finding:
     package = entry.name("name") or _bounded(name, entry.place)
-    url, source = cause.link("url"), cause.text("source")
+    url, source = cause.link("url"), cause.text("source", 100)
     named = identity.named_in(url) or identity.named_in(source)
-    own = named[0] if named else f"npm advisory {source}" if source else f"npm audit: {package}"
+    own = named[0] if named else f"npm advisory {source}" if source else line(f"npm audit: {package}", MOST_ID)
     word, cvss = cause.text("severity") or entry.text("severity"), tuple(_cvss(cause))
     purl = purls.made("npm", package, "")
     return Finding(

@@ -117,7 +117,7 @@ def _refuse_results_elsewhere(node: Node) -> None:
 
 
 def _files(node: Node) -> Iterator[str]:
-    return (artifact.node("location").text("uri", 500) for artifact in islice(node.nodes("artifacts"), _MOST_FILES))
+    return (artifact.node("location").text("uri", 460) for artifact in islice(node.nodes("artifacts"), _MOST_FILES))
 
 
 def _digests(node: Node) -> ReportDigests:

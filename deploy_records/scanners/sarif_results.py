@@ -173,10 +173,10 @@ def _location(result: Node, run: Run) -> str:
     for location in result.nodes("locations"):
         physical = location.node("physicalLocation")
         path, region = _path(physical.node("artifactLocation"), run), physical.node("region")
-        line, column = region.number("startLine"), region.number("startColumn")
+        row, column = region.whole("startLine"), region.whole("startColumn")
         if path:
-            return path + (f":{line:.0f}" + (f":{column:.0f}" if column else "") if line else "")
-        logical = [location.node("logicalLocation"), *location.nodes("logicalLocations")]
+            return path + (f":{row}" + (f":{column}" if column else "") if row else "")
+        logical = [location.node("logicalLocation"), *location.few("logicalLocations")]
         name = next((found for one in logical if (found := one.text("fullyQualifiedName", 500) or one.text("name"))), "")
         if name:
             return name
@@ -189,9 +189,9 @@ def _file(result: Node, run: Run) -> str:
 
 
 def _path(artifact: Node, run: Run) -> str:
-    index = artifact.number("index")
-    by_index = run.files[int(index)] if index is not None and 0 <= index < len(run.files) else ""
-    return artifact.text("uri", 500) or by_index
+    index = artifact.whole("index")
+    by_index = run.files[index] if index is not None and index < len(run.files) else ""
+    return artifact.text("uri", 460) or by_index
 
 
 def _package(said: dict[str, str], message: str, rule: Rule) -> tuple[str, str]:

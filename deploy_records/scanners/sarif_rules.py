@@ -71,18 +71,18 @@ class Rules:
         """By index, if the rule there bears the id of the result or the result names none; else by id."""
         reference = result.node("rule")
         said = result.name("ruleId", MOST_RULE) or reference.name("id", MOST_RULE)
-        index = result.number("ruleIndex")
-        index = reference.number("index") if index is None else index
+        index = result.whole("ruleIndex")
+        index = reference.whole("index") if index is None else index
         rules = self._component(reference.node("toolComponent"))
-        found = rules[int(index)] if index is not None and 0 <= index < len(rules) else None
+        found = rules[index] if index is not None and index < len(rules) else None
         if found and (not said or _is_below(said, found.id)):
             return found
         return self.by_id.get(said) or self.by_id.get(said.rpartition("/")[0]) or Rule(id=said)
 
     def _component(self, reference: Node) -> tuple[Rule, ...]:
-        index, wanted = reference.number("index"), (reference.text("name"), reference.text("guid"))
-        if index is not None and 0 <= index < len(self.components) - 1:
-            return self.components[int(index) + 1]
+        index, wanted = reference.whole("index"), (reference.text("name"), reference.text("guid"))
+        if index is not None and index < len(self.components) - 1:
+            return self.components[index + 1]
         for rules, (name, guid) in zip(self.components, self.names, strict=True):
             if (wanted[1] and wanted[1] == guid) or (wanted[0] and wanted[0] == name):
                 return rules

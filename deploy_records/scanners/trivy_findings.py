@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deploy_records.scanners import identity, purls, severity
-from deploy_records.scanners.fields import MOST_IN_LIST, MOST_PURL, Node, at_most
+from deploy_records.scanners.fields import MOST_ID, MOST_IN_LIST, MOST_PURL, Node, at_most
 from deploy_records.scanners.report import Component, Cvss, Finding, FindingKind, FindingState
 from deploy_records.scanners.texts import line, link
 
@@ -65,7 +65,7 @@ def misconfiguration(entry: Node, where: Where) -> Iterator[Finding]:
     status, cause = entry.text("Status").upper(), entry.node("CauseMetadata")
     if status == "PASS":
         return
-    own, resource = entry.name("ID") or entry.needed("AVDID"), cause.text("Resource")
+    own, resource = entry.name("ID", MOST_ID) or entry.needed("AVDID"), cause.text("Resource")
     message, location = entry.block("Message"), where.at(lines=_lines(cause))
     word = entry.text("Severity")
     yield Finding(
@@ -170,7 +170,7 @@ def _first_link(entry: Node) -> str:
 
 
 def _lines(node: Node) -> str:
-    first, last = node.number("StartLine"), node.number("EndLine")
+    first, last = node.whole("StartLine"), node.whole("EndLine")
     if not first:
         return ""
-    return f":{first:.0f}-{last:.0f}" if last and last != first else f":{first:.0f}"
+    return f":{first}-{last}" if last and last != first else f":{first}"

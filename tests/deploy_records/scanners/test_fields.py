@@ -66,6 +66,13 @@ def test_null_and_absent_are_the_same(ask: str, nothing: object) -> None:
     assert getattr(node(key=None), ask)("key") == getattr(node(), ask)("key") == nothing
 
 
+@pytest.mark.parametrize(
+    ("value", "whole"), [(7, 7), ("7", 7), (7.0, 7), (0, 0), (-1, None), (1e308, None), ("9" * 20, None), (None, None)]
+)
+def test_the_number_of_a_line_is_one_or_none(value: object, whole: int | None) -> None:
+    assert node(key=value).whole("key") == whole
+
+
 def test_a_number_may_be_a_text_and_a_text_a_number() -> None:
     assert node(key=" 9.8 ").number("key") == 9.8
     assert node(key="").number("key") is None

@@ -51,7 +51,7 @@ anything = st.recursive(
 
 
 def places_in(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
     found = [(*above, step) for step, _ in inner]
     return found + [place for step, one in inner for place in places_in(one, (*above, step))]
 
@@ -141,6 +141,14 @@ def test_bad_text_at_every_text_is_refused_or_understood_in_bounds(name: str, te
     changes = [(place, text) for place in PLACES[name] if isinstance(_at(ALL[name], place), str)]
     for change in changes[:: max(1, len(changes) // 12)]:
         refused_or_fit_to_keep(spoilt(ALL[name], [change]))
+
+
+@pytest.mark.parametrize("length", [190, 250, 900])
+@pytest.mark.parametrize("name", ALL)
+def test_long_text_at_every_text_is_refused_or_understood_in_bounds(name: str, length: int) -> None:
+    for place in PLACES[name]:
+        if isinstance(_at(ALL[name], place), str):
+            refused_or_fit_to_keep(spoilt(ALL[name], [(place, "a" * length)]))
 
 
 def _at(report: Any, place: tuple[Any, ...]) -> Any:
