@@ -26,11 +26,13 @@ from portal.pages import (
 )
 from portal.pages.appearance import appearance
 from portal.pages.dashboard import dashboard
+from portal.pages.search import search
 from portal.pages.signing_in import sign_in
 from portal.pages.time_machine import time_machine
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard, name="dashboard"),
+    path("search/", search, name="search"),
     # Run
     path("services/", services.index, name="services"),
     path("services/add/", add_service.add, name="service-add"),

@@ -130,7 +130,9 @@ def _matching(filters: Filters) -> QuerySet[ImageDigest]:
     if filters.tag:
         rows = rows.filter(tags_text__contains=json.dumps(filters.tag))
     if text:
-        rows = rows.filter(Q(digest__contains=text.lower()) | Q(tags_text__icontains=text) | Q(repository__icontains=text))
+        named = Q(digest__contains=text.lower()) | Q(tags_text__icontains=text) | Q(repository__icontains=text)
+        vulnerable = DigestFinding.objects.filter(entry=OuterRef("pk"), name__in={text, text.upper()})
+        rows = rows.filter(named | Exists(vulnerable))
     return _of_age(_with_findings(rows, filters.severity), filters.age)
 
 
