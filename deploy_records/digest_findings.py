@@ -12,7 +12,7 @@ from deploy_records.rules import merging
 from deploy_records.rules.merging import Difference, Merged
 from deploy_records.scanners.report import Severity
 
-_FEW = 5000
+_FEW = 10_000
 
 
 def current_reports(entries: Iterable[ImageDigest], *, at: datetime | None = None) -> dict[int, list[ScanMatch]]:

@@ -56,7 +56,7 @@ def digest_row(entry: int, one: Merged) -> Row:
     )  # fmt: skip
 
 
-def copy_as_they_are(entry: int, reports: list[int], but_not: list[int]) -> None:
+def copy_as_they_are(entry: int, reports: Sequence[int], but_not: Sequence[int]) -> None:
     """Makes each finding of these reports one of the entry's, but for some: the database does it by itself, in a third of
     the time. `but_not` stands in the statement, so it must not be long.
     """

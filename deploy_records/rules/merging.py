@@ -1,23 +1,29 @@
-"""When two findings are the same thing, and what has changed between two sets of them. Pure.
+"""What several reports say together, each thing once, and what has changed between two images. Pure.
 
-The same vulnerability in the same version of a package is one finding, whichever tools saw it and by whichever of its
-names: one tool's CVE and another's GHSA are one if either lists the other as an alias. Two different CVEs are never
-one, whatever a report says of aliases. Of what tools say differently the worst counts; that something is harmless only
-counts if all of them say so. Everything else (secrets, code, configuration) is the same if its fingerprint is.
+Which belong together is said in `grouping`. Of what tools say differently the worst counts; that something is harmless
+only counts if all of them say so.
 """
 
-from collections import Counter, defaultdict
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Self
 
-from deploy_records.scanners.identity import main_name, package_key
+from deploy_records.rules.grouping import Groups, maybe_together
+from deploy_records.rules.grouping import Seen as Seen
+from deploy_records.rules.grouping import lasting_keys as lasting_keys
+from deploy_records.scanners.identity import main_name
 from deploy_records.scanners.report import Finding, FindingKind, FindingState, Severity
 
 CLAIMED_HARMLESS = frozenset(
     state for state in FindingState if Finding("", FindingKind.CODE, "", Severity.INFO, "", state=state).is_claimed_harmless
 )
+MOST_SOURCES = 200
+"""Of one thing so many findings are named, the worst: a report may repeat it a million times."""
+_MOST_NAMES, _MOST_TOOLS, _MOST_HELD = 200, 50, 10
 _SORTED_AS_WORST = 6
+
+_Order = tuple[bool | int, ...]
 
 
 def weight(severity: Severity) -> int:
@@ -25,26 +31,11 @@ def weight(severity: Severity) -> int:
     return _SORTED_AS_WORST if severity is Severity.UNKNOWN else severity.weight
 
 
-class Seen(NamedTuple):
-    """What one report says. `number` tells it from all others."""
-
-    number: int
-    tool: str
-    kind: FindingKind
-    name: str
-    severity: Severity
-    fingerprint: str
-    aliases: tuple[str, ...] = ()
-    purl: str = ""
-    package: str = ""
-    version: str = ""
-    fixed_version: str = ""
-    state: FindingState = FindingState.OPEN
-
-
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What all reports together say of one thing. `sources`: the numbers of what it was made of, the worst first."""
+    """What all reports together say of one thing. `sources`: the numbers of what it was made of, the worst first; no more
+    than `MOST_SOURCES` of them.
+    """
 
     kind: FindingKind
     name: str
@@ -74,37 +65,54 @@ class Merged:
         return bool(self.fixed_version)
 
 
-def not_alone(findings: Iterable[Seen]) -> list[int]:
-    """The numbers of those that belong together with others, or are shown under another of their names. All others are
+def not_alone(findings: Iterable[Seen]) -> "array[int]":
+    """The numbers of those that may belong together with others, or are shown under another of their names. All others are
     what `merged` makes of them as they are, and what it makes of these does not depend on the others.
     """
-    groups, numbers, renamed = _Groups(), list[int](), set[int]()
-    of_each = []
-    for one in findings:
-        of_each.append(groups.add(one))
-        numbers.append(one.number)
-        if one.aliases and _shown(one.kind, (one.name, *one.aliases)) != one.name:
-            renamed.add(one.number)
-    roots = [groups.root(group) for group in of_each]
-    sizes = Counter(roots)
-    return [number for number, root in zip(numbers, roots, strict=True) if sizes[root] > 1 or number in renamed]
+    numbers, renamed = array("q"), bytearray()
+
+    def noted() -> Iterator[Seen]:
+        for one in findings:
+            numbers.append(one.number)
+            renamed.append(bool(one.aliases) and _shown(one.kind, (one.name, *one.aliases)) != one.name)
+            yield one
+
+    together = maybe_together(noted())
+    return array("q", (number for number, *apart in zip(numbers, together, renamed, strict=True) if any(apart)))
 
 
 def merged(findings: Callable[[], Iterable[Seen]]) -> Iterator[Merged]:
-    """Each thing once. `findings` is called twice and must give the same in the same order: the first time to see which
-    belong together, the second to put them together, so that no more of them is held than has to wait for another.
+    """Each thing once. `findings` is called three times and must give the same in the same order: to see which may belong
+    together, which do, and to put them together. So no more than numbers is held of what a report repeats a million times.
     """
-    groups = _Groups()
-    of_each = [groups.add(one) for one in findings()]
-    roots = [groups.root(group) for group in of_each]
-    missing = Counter(roots)
-    waiting: dict[int, list[Seen]] = defaultdict(list)
-    for root, one in zip(roots, findings(), strict=True):
+    together = maybe_together(findings())
+    groups = Groups()
+    of_each = array("q", (groups.add(one) for apart, one in zip(together, findings(), strict=True) if apart))
+    roots = array("q", map(groups.root, of_each))
+    missing, held, following = array("q", bytes(8 * len(groups))), dict[int, list[Seen] | _Sum](), iter(roots)
+    for root in roots:
+        missing[root] += 1
+    for apart, one in zip(together, findings(), strict=True):
+        if not apart:
+            yield _alone(one)
+            continue
+        root = next(following)
+        held[root] = _with(held.get(root), one)
         missing[root] -= 1
-        if missing[root]:
-            waiting[root].append(one)
-        else:
-            yield _put_together([*waiting.pop(root), one]) if root in waiting else _alone(one)
+        if not missing[root]:
+            yield _sum(held.pop(root)).merged()
+
+
+def _with(held: "list[Seen] | _Sum | None", one: Seen) -> "list[Seen] | _Sum":
+    """Few are held as they are, which takes less than their sum; of many only the sum is."""
+    if isinstance(held, list) and len(held) < _MOST_HELD:
+        held.append(one)
+        return held
+    return [one] if held is None else _sum(held).add(one)
+
+
+def _sum(held: "list[Seen] | _Sum") -> "_Sum":
+    return held if isinstance(held, _Sum) else _Sum(held)
 
 
 def _alone(one: Seen) -> Merged:
@@ -117,25 +125,52 @@ def _alone(one: Seen) -> Merged:
     )  # fmt: skip
 
 
-def _put_together(same: list[Seen]) -> Merged:
-    same.sort(key=lambda one: (-weight(one.severity), not one.purl, one.number))
-    worst = same[0]
-    names = tuple(dict.fromkeys(name for one in same for name in (one.name, *one.aliases)))
-    shown = _shown(worst.kind, names)
-    return Merged(
-        kind=worst.kind,
-        name=shown,
-        severity=worst.severity,
-        sources=tuple(one.number for one in same),
-        tools=tuple(sorted({one.tool for one in same})),
-        aliases=tuple(name for name in names if name != shown),
-        fingerprint=worst.fingerprint,
-        purl=_first(one.purl for one in same),
-        package=_first(one.package for one in same),
-        version=_first(one.version for one in same),
-        fixed_version=_first(one.fixed_version for one in same),
-        state=next((one.state for one in same if one.state not in CLAIMED_HARMLESS), worst.state),
-    )
+class _Sum:
+    """What several findings say of one thing. Of each text the one counts that the worst of them says."""
+
+    def __init__(self, findings: Iterable[Seen]) -> None:
+        self._sources = list[_Order]()
+        self._names, self._tools = set[str](), set[str]()
+        self._said = dict[str, tuple[_Order, Any]]()
+        for one in findings:
+            self.add(one)
+
+    def add(self, one: Seen) -> Self:
+        order = (-weight(one.severity), not one.purl, one.number)
+        self._sources.append(order)
+        if len(self._sources) > 2 * MOST_SOURCES:
+            self._sources = sorted(self._sources)[:MOST_SOURCES]
+        if len(self._names) < _MOST_NAMES:
+            self._names.update((one.name, *one.aliases))
+        if len(self._tools) < _MOST_TOOLS:
+            self._tools.add(one.tool)
+        for name in ("purl", "package", "version", "fixed_version"):
+            if value := getattr(one, name):
+                self._say(name, order, value)
+        self._say("worst", order, one)
+        # One that says that it is open comes before all that say that it is harmless.
+        self._say("state", (one.state in CLAIMED_HARMLESS, *order), one.state)
+        return self
+
+    def _say(self, name: str, order: "_Order", value: object) -> None:
+        if name not in self._said or order < self._said[name][0]:
+            self._said[name] = order, value
+
+    def merged(self) -> Merged:
+        said = {name: value for name, (_order, value) in self._said.items()}
+        worst: Seen = said.pop("worst")
+        names = tuple(dict.fromkeys((worst.name, *sorted(self._names))))
+        shown = _shown(worst.kind, names)
+        return Merged(
+            kind=worst.kind,
+            name=shown,
+            severity=worst.severity,
+            sources=tuple(number for *_, number in sorted(self._sources)[:MOST_SOURCES]),
+            tools=tuple(sorted(self._tools)),
+            aliases=tuple(name for name in names if name != shown),
+            fingerprint=worst.fingerprint,
+            **said,
+        )
 
 
 def _shown(kind: FindingKind, names: tuple[str, ...]) -> str:
@@ -144,75 +179,6 @@ def _shown(kind: FindingKind, names: tuple[str, ...]) -> str:
         return names[0]
     main = main_name(names[0], names[1:]).upper()
     return next((name for name in names if name.upper() == main), names[0])
-
-
-def _first(texts: Iterable[str]) -> str:
-    return next(filter(None, texts), "")
-
-
-class _Groups:
-    """Which findings belong together: a forest of them, in which each thing has one root."""
-
-    def __init__(self) -> None:
-        self._parents: list[int] = []
-        self._cves: dict[int, str] = {}
-        self._by_key: dict[int, int] = {}
-
-    def add(self, one: Seen) -> int:
-        group, cve = -1, _cve(one)
-        for key in _keys(one):
-            known = self._by_key.get(key, -1)
-            if known < 0:
-                group = self._new(cve) if group < 0 else group
-                self._by_key[key] = group
-            elif group < 0:
-                group = self._fitting(known, cve)
-            else:
-                self._join(known, group)
-        return group
-
-    def root(self, group: int) -> int:
-        while (parent := self._parents[group]) != group:
-            self._parents[group] = self._parents[parent]
-            group = parent
-        return group
-
-    def _new(self, cve: str) -> int:
-        group = len(self._parents)
-        self._parents.append(group)
-        if cve:
-            self._cves[group] = cve
-        return group
-
-    def _fitting(self, known: int, cve: str) -> int:
-        """The known group, unless the finding is another CVE than it."""
-        root = self.root(known)
-        return self._new(cve) if cve and self._cves.setdefault(root, cve) != cve else root
-
-    def _join(self, left: int, right: int) -> None:
-        left, right = self.root(left), self.root(right)
-        cves = {cve for cve in (self._cves.get(left), self._cves.get(right)) if cve}
-        if left == right or len(cves) > 1:
-            return
-        self._parents[right] = left
-        if cves:
-            self._cves[left] = cves.pop()
-
-
-def _cve(one: Seen) -> str:
-    if one.kind is not FindingKind.VULNERABILITY:
-        return ""
-    main = main_name(one.name, one.aliases) if one.aliases else one.name.upper()
-    return main if main.startswith("CVE-") else ""
-
-
-def _keys(one: Seen) -> list[int]:
-    """Hashes of what says that it is the same thing: numbers, so that many take little memory."""
-    package = package_key(one.purl, one.package) if one.kind is FindingKind.VULNERABILITY else ""
-    if not package:
-        return [hash(one.fingerprint)]
-    version = one.version.removeprefix("v")
-    return [hash(one.fingerprint), *(hash((name.casefold(), package, version)) for name in (one.name, *one.aliases))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,15 +220,3 @@ def _weight_in(known: dict[tuple[str, str], int], one: Merged) -> int:
 
 def _keys_of(one: Merged) -> Iterator[tuple[str, str]]:
     return lasting_keys(one.kind, one.names, one.fingerprint, one.purl, one.package)
-
-
-def lasting_keys(
-    kind: FindingKind, names: tuple[str, ...], fingerprint: str, purl: str, package: str
-) -> Iterator[tuple[str, str]]:  # fmt: skip
-    """By which a finding is known again in a later report or image, whatever version the package has there."""
-    where = package_key(purl, package) if kind is FindingKind.VULNERABILITY else ""
-    if not where:
-        yield fingerprint, ""
-        return
-    for name in names:
-        yield name.casefold(), where

@@ -4,7 +4,17 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from deploy_records.rules.merging import CLAIMED_HARMLESS, Merged, Seen, compare, lasting_keys, merged, not_alone, weight
+from deploy_records.rules.merging import (
+    CLAIMED_HARMLESS,
+    MOST_SOURCES,
+    Merged,
+    Seen,
+    compare,
+    lasting_keys,
+    merged,
+    not_alone,
+    weight,
+)
 from deploy_records.scanners.identity import of_vulnerability
 from deploy_records.scanners.report import FindingKind, FindingState, Severity
 
@@ -78,6 +88,13 @@ def test_the_worst_severity_counts_and_unknown_is_the_worst() -> None:
     assert one(seen(1, severity=Severity.LOW), seen(2, severity=Severity.CRITICAL)).severity is Severity.CRITICAL
     assert one(seen(1, severity=Severity.CRITICAL), seen(2, severity=Severity.UNKNOWN)).severity is Severity.UNKNOWN
     assert one(seen(1, severity=Severity.LOW), seen(2, severity=Severity.CRITICAL)).sources == (2, 1)
+
+
+def test_what_a_report_repeats_is_one_thing_that_names_no_more_than_the_worst_of_its_sources() -> None:
+    repeated = [seen(number, severity=Severity.LOW) for number in range(3 * MOST_SOURCES)]
+    made = one(*repeated, seen(999_999, severity=Severity.CRITICAL))
+    assert len(made.sources) == MOST_SOURCES
+    assert made.sources[:2] == (999_999, 0)
 
 
 def test_it_is_harmless_only_if_all_say_so() -> None:
