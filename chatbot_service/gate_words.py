@@ -22,13 +22,13 @@ def cause(decision: Decision, state: str = "") -> RuleResult | None:
 
 
 def why_not(decision: Decision, state: str = "") -> str:
-    """`2 High, not excused`; `No approval is in force`."""
+    """`2 High, not excused`; `No approval is in force`. Without a full stop."""
     rule = cause(decision, state)
     if rule is None:
         return ""
     if rule.key == "findings":
         return f"{severities(decision)}, not excused" if _blocking(decision) else rule.why
-    return rule.why if rule.key == "state" else first_sentence(rule.why).partition(":")[0].removesuffix(".")
+    return (rule.why if rule.key == "state" else first_sentence(rule.why).partition(":")[0]).removesuffix(".")
 
 
 def why(decision: Decision, now: datetime) -> str:

@@ -46,12 +46,14 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "poam.closed": ("Exception closed", "off"),
     "poam.commented": ("Commented on an exception", _QUIET),
     "poam.drafted": ("Exception drafted", _QUIET),
+    "poam.drafted-by-rollback": ("Exception drafted by a rollback", "warn"),
     "poam.exported": ("Exceptions exported", _QUIET),
     "poam.extended": ("Exception extended", "ok"),
     "poam.extension-asked": ("Asked to extend an exception", "warn"),
     "poam.extension-rejected": ("Extension rejected", "stop"),
     "poam.file-read": ("File of exceptions taken over", _QUIET),
     "poam.imported": ("Exception taken over from a file", _QUIET),
+    "poam.met-by-rollback": ("A rollback went past the same findings", "warn"),
     "poam.milestone-added": ("Milestone added", _QUIET),
     "poam.milestone-done": ("Milestone done", "ok"),
     "poam.milestone-reopened": ("Milestone open again", "warn"),
@@ -135,8 +137,14 @@ def _deed(event: AuditEvent) -> tuple[str, str]:
     return event.action.replace(".", ": ").replace("-", " ").replace("_", " ").capitalize(), _QUIET
 
 
-_CONSEQUENCES = frozenset({"digest.approved", "digest.candidate", "digest.known-good"})
-_PARTS = {"worker": "a worker", "watcher": "the watcher", "anonymous": "somebody not signed in", "shell": "somebody at the shell"}
+_CONSEQUENCES = frozenset({"approval.needs-review", "digest.approved", "digest.candidate", "digest.known-good"})
+_PARTS = {
+    "worker": "a worker",
+    "watcher": "the watcher",
+    "gate": "the gate",
+    "anonymous": "somebody not signed in",
+    "shell": "somebody at the shell",
+}
 
 
 def who(event: AuditEvent) -> str:

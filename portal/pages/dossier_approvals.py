@@ -110,7 +110,7 @@ class Approvals:
 
     @property
     def words(self) -> str:
-        return f"{self.counted} of {self.needed}"
+        return f"{self.counted} of {self.needed} valid"
 
     @property
     def mine(self) -> Given | None:

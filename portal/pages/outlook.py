@@ -20,6 +20,8 @@ from portal.templatetags.line import Mark, Segment, Tick, Window
 
 SOON = timedelta(days=14)
 MOST_LINES = 12
+_ROOM_FOR_TODAY = 14
+"""In percent of the line."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,13 @@ def calendar(found: Sequence[Ahead], now: datetime, most: int = MOST_LINES) -> C
     if shown:
         days.append(Day([_line(one, window, now) for one in shown]))
     refused = sum(not one.decision.allowed for one in within)
-    return Calendar(days, months(start), len(turning) - refused, refused, len(within), len(steady) - len(shown))
+    return Calendar(days, _ticks(start), len(turning) - refused, refused, len(within), len(steady) - len(shown))
+
+
+def _ticks(start: datetime) -> list[Tick]:
+    """Today, as far as there is room beside the first month."""
+    found = months(start)
+    return found if found and found[0].at < _ROOM_FOR_TODAY else [Tick(0, "Today"), *found]
 
 
 def _within(one: Ahead, end: datetime) -> Ahead:

@@ -8,7 +8,9 @@ from django.utils.safestring import SafeString
 
 from chatbot_service import gate_words
 from deploy_records.rules.case import Decision, RuleResult
+from portal.sentences.parts import counted
 
+_TOO_FEW = re.compile(r"It has (no|\d+) valid of (\d+)\.")
 _ITEM = re.compile(r"\b(POAM-(\d{1,9}))\b")
 
 
@@ -28,4 +30,8 @@ def in_short(rule: RuleResult, decision: Decision) -> str:
     if rule.key == "findings" and gate_words.severities(decision):
         blocking = sum(one.blocks for one in decision.findings)
         return f"{gate_words.severities(decision)} finding{'s' if blocking > 1 else ''} that nothing excuses."
-    return gate_words.first_sentence(rule.why) if rule.key == "approvals" else rule.why
+    if rule.key == "approvals":
+        few = _TOO_FEW.match(rule.why)
+        given = {"no": "none", "1": "one"}.get(few[1], few[1]) if few else ""
+        return f"It has {given} of the {counted(int(few[2]))} approvals it needs." if few else gate_words.first_sentence(rule.why)
+    return rule.why

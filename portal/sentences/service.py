@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from chatbot_service import lights
+from chatbot_service import gate_words, lights
 from chatbot_service.board import Row
 from deploy_records.models import Approval
+from portal.sentences.gate import linked
 from portal.sentences.parts import Answer, claim, counted, listed, said, sentence, strong
 from portal.templatetags.digest import hexes
 from portal.templatetags.moments import age, ago
@@ -65,13 +66,15 @@ def _authority(row: Row, approvals: Sequence[Approval]) -> SafeString:
         return said(". ", strong(claim("It drifted", "#t-c")), ": it ", service.drift)
     if entry is None:
         return said(", and nobody has approved it") if row.runs_something else said("")
-    page = reverse("digest", args=[entry.pk])
+    page = f"{reverse('digest', args=[entry.pk])}?environment={service.environment}#gate"
     if row.decision is not None and row.decision.allowed:
         by = said(", ", claim(f"approved by {counted(len(approvals))}", page)) if approvals else said("")
-        return said(by, "; the ", claim("gate passes", page))
+        on = gate_words.why(row.decision, row.now)
+        return said(by, "; the ", claim("gate passes", page), said(" on ", linked(on)) if on else "")
     if entry.state == "candidate":
         return said(", but is ", strong(claim("not approved yet", page)))
-    return said(", but the ", strong(claim("gate refuses it", page)))
+    why = gate_words.why_not(row.decision, entry.state) if row.decision else ""
+    return said(", but the ", strong(claim("gate refuses it", page)), f": {why}" if why else "")
 
 
 def _way_back(row: Row) -> SafeString:

@@ -14,6 +14,7 @@ from django.template.context import Context, RequestContext
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from chatbot_service import gate_words
 from deploy_records.people import holds, roles_of
 from portal import navigation
 from portal.sentences.gate import linked
@@ -49,6 +50,7 @@ register.filter("unit", moments.unit)
 register.filter("count", moments.count)
 register.filter("size", moments.size)
 register.filter("linked", linked)
+register.filter("why_not", gate_words.why_not)
 
 
 # Proof

@@ -32,7 +32,7 @@ def test_without_another_reason_the_approvals_are_it() -> None:
 
 
 def test_what_was_taken_out_of_use_says_only_that() -> None:
-    assert why_not(state="revoked", note="It is exploited.", reports=()) == "It is revoked: It is exploited."
+    assert why_not(state="revoked", note="It is exploited.", reports=()) == "It is revoked: It is exploited"
 
 
 def test_a_candidate_is_one_for_want_of_approvals() -> None:

@@ -80,7 +80,7 @@ def test_each_environment_has_its_own_table_and_policy_version() -> None:
     assert "policy 0 of production" in here
     assert "In staging it is refused." in here
     there = read(entry, environment="staging")
-    assert "May not run in staging. It has 1 valid of 2." in there
+    assert "May not run in staging. It has one of the two approvals it needs." in there
     assert "policy 1 of staging" in there
     assert "1 of 2" in there
     assert "In production it passes. In development it passes." in there

@@ -60,7 +60,7 @@ def test_what_may_not_run_stays_visible_with_why_and_where_to_clear_it(service: 
     candidate = make.entry("candidate", state="candidate")
     page = look(operator, service, "upgrade").content.decode()
     assert "Gate refuses" in page
-    assert f'<a href="/ledger/{candidate.pk}/">What would clear it</a>' in page
+    assert f'<a href="/ledger/{candidate.pk}/?environment=production#gate">What would clear it</a>' in page
     assert f'value="{candidate.digest}"' not in page
 
 
