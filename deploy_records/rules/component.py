@@ -4,6 +4,7 @@ Two forms: a package URL, which names a package wherever it is found (`pkg:pypi/
 an image pattern, which names every package of the images it fits (`ghcr.io/acme/*`, `*/personal-chatbot:1.9.*`).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,8 @@ from deploy_records.rules.words import cannot_be_seen, named
 MOST_CHARACTERS = 500
 _LOOKS = "A component is a package URL such as pkg:pypi/starlette@0.49.0, or an image pattern such as ghcr.io/acme/bot."
 _FEWEST_LETTERS = 3
+"""In one piece, of the repository's name. A digest that is named in full says enough by itself."""
+_WHOLE_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,12 @@ def checked_component(text: str) -> str:
 
 
 def covers(component: str, purl: str, place: Place) -> bool:
-    """Whether a finding in the package `purl`, at `place`, is in what `component` names."""
+    """Whether a finding in the package `purl`, at `place`, is in what `component` names. The repository is looked at by
+    itself as well: a star stands for none of the words that every digest has, such as sha256.
+    """
     if is_purl(component):
         return _covers_package(component, purl)
-    return any(fits(component, name) for name in place.names)
+    return fits(_of_repository(component), place.repository) and any(fits(component, name) for name in place.names)
 
 
 def fits(pattern: str, name: str) -> bool:
@@ -78,6 +83,12 @@ def fits(pattern: str, name: str) -> bool:
             return False
         at = found + len(part)
     return name.endswith(rest[-1]) and len(name) - len(rest[-1]) >= at
+
+
+def _of_repository(pattern: str) -> str:
+    """The pattern without what it says of a tag or a digest."""
+    head, slash, last = pattern.partition("@")[0].rpartition("/")
+    return head + slash + last.partition(":")[0]
 
 
 def _covers_package(component: str, purl: str) -> bool:
@@ -119,7 +130,7 @@ def _checked_purl(text: str) -> str:
 
 
 def _checked_pattern(text: str) -> str:
-    letters = sum(character.isalnum() for character in text)
-    if letters < _FEWEST_LETTERS:
+    letters = max(sum(character.isalnum() for character in part) for part in _of_repository(text).split("*"))
+    if letters < _FEWEST_LETTERS and not _WHOLE_DIGEST.fullmatch(text.partition("@")[2]):
         raise Invalid(f"{shown(text)} fits almost every image. Name at least a part of the image. {_LOOKS}")
     return text

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy_records.errors import Invalid
-from deploy_records.rules.component import checked_component, fits
+from deploy_records.rules.component import Place, checked_component, covers, fits
+
+BOT = Place("ghcr.io/acme/bot", frozenset({"sha256:" + "ab" * 32}), tags=("1.9.0",))
 
 
 @pytest.mark.parametrize(("text", "kept"), [
@@ -26,6 +28,10 @@ def test_a_component_comes_back_in_its_plain_form(text: str, kept: str) -> None:
     ("pkg:pypi/a*", "has a \\*"),
     ("*", "fits almost every image"),
     ("*/*:*", "fits almost every image"),
+    ("*:1.9.0", "fits almost every image"),
+    ("*@sha256:*", "fits almost every image"),
+    ("*/*@sha256:abc*", "fits almost every image"),
+    ("*a*e*o*", "fits almost every image"),
     ("ghcr.io/acme bot", "a space"),
     ("ghcr.io/acme\u202e", "RIGHT-TO-LEFT"),
     ("a" * 501, "501 characters"),
@@ -47,6 +53,27 @@ def test_any_text_is_kept_or_refused(text: str) -> None:
     except Invalid:
         return
     assert checked_component(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "ghcr.io/acme/bot",
+        "*/bot",
+        "ghcr.io/acme/*",
+        "*/bot:1.9.*",
+        "ghcr.io/acme/bot:*",
+        "*acme*@sha256:abab*",
+        "*@sha256:" + "ab" * 32,
+    ],
+)
+def test_a_pattern_covers_the_images_that_it_names(pattern: str) -> None:
+    assert covers(checked_component(pattern), "", BOT)
+
+
+@pytest.mark.parametrize("pattern", ["*sha256*", "*256:ab*", "*bot:1.8*", "ghcr.io/acme/bo", "*/acme"])
+def test_a_pattern_covers_no_image_by_what_every_digest_has(pattern: str) -> None:
+    assert not covers(checked_component(pattern), "", BOT)
 
 
 def test_a_hostile_pattern_takes_no_time() -> None:
