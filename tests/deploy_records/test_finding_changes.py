@@ -86,3 +86,14 @@ def test_digests_are_compared_by_the_reports_that_count(entry: ImageDigest, impo
     assert [DigestFinding.objects.get(pk=number).name for number in changed.new] == ["CVE-2026-4"]
     assert [DigestFinding.objects.get(pk=number).name for number in changed.gone] == ["CVE-2026-1"]
     assert scans.findings_of(entry)
+
+
+def test_an_import_stands_when_its_changes_cannot_be_counted(
+    entry: ImageDigest, importer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_entry: ImageDigest) -> None:
+        raise OSError("disk I/O error")
+
+    monkeypatch.setattr(finding_changes, "note", fails)
+    report = brought(trivy(entry.digest), importer)
+    assert report.matches.exists()
