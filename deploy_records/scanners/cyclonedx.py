@@ -37,6 +37,10 @@ _MOST_REFS = 500_000
 _EMPTY_LIST = (
     "Its list of vulnerabilities is empty, which tools that do not look for any write as well: it counts as an SBOM only."
 )
+_NO_PARTS = (
+    "It lists vulnerabilities and no components, as documents of a vendor do (VEX): what was looked at is not known, so it "
+    "counts as no scan."
+)
 
 
 class Bom(Protocol):
@@ -84,20 +88,29 @@ def read(bom: Bom) -> Report:
         raise head.place.key("specVersion").expected("a version of CycloneDX from 1.0 to 1.7", head.data.get("specVersion"))
     metadata = head.node("metadata")
     subject, (tool, version) = metadata.node("component"), _tool(metadata)
-    main = ReportKind.IMAGE if subject.text("type") == "container" else ReportKind.DEPENDENCIES
-    is_scan = bom.names_vulnerabilities
+    kinds, remarks = _kinds(bom, subject)
     return Report(
         format=NAME,
         tool=tool,
         version=version,
         target=_named(subject),
-        kinds=(main, ReportKind.SBOM) if is_scan else (ReportKind.SBOM,),
+        kinds=kinds,
         findings=Lazily(lambda: _findings(bom, tool)),
         components=Lazily(lambda: map(_component, _all_components(bom))),
         digests=_digests(subject),
         created_at=metadata.moment("timestamp"),
-        remarks=() if is_scan or not head.has("vulnerabilities") else (_EMPTY_LIST,),
+        remarks=remarks,
     )
+
+
+def _kinds(bom: Bom, subject: Node) -> tuple[tuple[ReportKind, ...], tuple[str, ...]]:
+    """What it counts as, and what has to be said of that."""
+    if not bom.names_vulnerabilities:
+        return (ReportKind.SBOM,), (_EMPTY_LIST,) if bom.head.has("vulnerabilities") else ()
+    if next(_all_components(bom), None) is None:
+        return (ReportKind.CONFIG,), (_NO_PARTS,)
+    main = ReportKind.IMAGE if subject.text("type") == "container" else ReportKind.DEPENDENCIES
+    return (main, ReportKind.SBOM), ()
 
 
 def _tool(metadata: Node) -> tuple[str, str]:

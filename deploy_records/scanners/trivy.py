@@ -21,8 +21,10 @@ _NOT_LOOKED_AT = (
 )
 _NOTHING_KNOWN = "It lists no results: Trivy recognised nothing in it that it knows how to look at."
 _CLUSTER_LISTS = ("Resources", "Findings", "Vulnerabilities", "Misconfigurations")
+_OF_SYSTEM = "os-pkgs"
+_ORDER = (ReportKind.DEPENDENCIES, ReportKind.CONFIG, ReportKind.SECRETS)
 _BY_CLASS = {
-    "os-pkgs": ReportKind.DEPENDENCIES,
+    _OF_SYSTEM: ReportKind.DEPENDENCIES,
     "lang-pkgs": ReportKind.DEPENDENCIES,
     "config": ReportKind.CONFIG,
     "secret": ReportKind.SECRETS,
@@ -67,7 +69,7 @@ def _whole(root: Node) -> Report:
         raise root.place.key("SchemaVersion").expected("2", root.data.get("SchemaVersion"))
     results: Results = lambda: ((result, "") for result in root.nodes("Results"))  # noqa: E731 - made anew each time
     metadata, first = root.node("Metadata"), next(root.nodes("Results"), None)
-    kinds, remarks = (_kinds(root.text("ArtifactType"), root), ()) if first else _without_results(root)
+    kinds, remarks = _kinds(root) if first else _without_results(root)
     return _report(
         results,
         target=root.text("ArtifactName", 500) or (_image_of(first.text("Target", 500)) if first else ""),
@@ -111,19 +113,32 @@ def _report(results: Results, **header: Any) -> Report:
 
 def _without_results(root: Node) -> tuple[tuple[ReportKind, ...], tuple[str, ...]]:
     """Trivy lists the packages of an operating system that it knows even if nothing is wrong with them."""
-    if root.node("Metadata").node("OS").text("Family"):
+    if _knows_the_system(root):
         return (ReportKind.CONFIG,), (_NOT_LOOKED_AT,)
     kind = ReportKind.IMAGE if root.text("ArtifactType") == _IMAGE else ReportKind.DEPENDENCIES
     return (kind,), (_NOTHING_KNOWN,)
 
 
-def _kinds(artifact: str, root: Node) -> tuple[ReportKind, ...]:
-    """By what was looked for: an image that was searched for secrets only is no vulnerability scan of it."""
+def _kinds(root: Node) -> tuple[tuple[ReportKind, ...], tuple[str, ...]]:
+    """By what was looked for: an image that was searched for secrets only, or whose system was left out, is no
+    vulnerability scan of it. What was found beside is told, so that a scan that looks for less takes no place of it.
+    """
     found = dict.fromkeys(kind for result in root.nodes("Results") for kind in _looked_for(result))
-    if artifact == _IMAGE and ReportKind.DEPENDENCIES in found:
-        return (ReportKind.IMAGE,)
-    order = (ReportKind.DEPENDENCIES, ReportKind.CONFIG, ReportKind.SECRETS)
-    return tuple(kind for kind in order if kind in found) or (ReportKind.CONFIG,)
+    kinds = tuple(kind for kind in _ORDER if kind in found)
+    if root.text("ArtifactType") != _IMAGE or ReportKind.DEPENDENCIES not in found:
+        return kinds or (ReportKind.CONFIG,), ()
+    if _knows_the_system(root) and not any(map(_is_of_system, root.nodes("Results"))):
+        return kinds, (_NOT_LOOKED_AT,)
+    return (ReportKind.IMAGE, *kinds[1:]), ()
+
+
+def _knows_the_system(root: Node) -> bool:
+    return bool(root.node("Metadata").node("OS").text("Family"))
+
+
+def _is_of_system(result: Node) -> bool:
+    """Releases before 0.20 write no class."""
+    return result.text("Class") == _OF_SYSTEM or result.text("Type").lower() in purls.SYSTEMS
 
 
 def _looked_for(result: Node) -> Iterator[ReportKind]:

@@ -118,6 +118,13 @@ def test_an_empty_list_of_vulnerabilities_is_no_scan() -> None:
     assert "counts as an SBOM only" in report.remarks[0]
 
 
+def test_what_a_vendor_says_of_vulnerabilities_without_any_component_is_neither_a_scan_nor_an_sbom() -> None:
+    found = understood(without(CYCLONEDX, "components"))
+    assert found.report.kinds == (ReportKind.CONFIG,)
+    assert "counts as no scan" in found.report.remarks[0]
+    assert len(found.findings) == 2
+
+
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"])
 def test_every_version_in_use_is_read(version: str) -> None:
     assert len(understood({**CYCLONEDX, "specVersion": version}).findings) == 2

@@ -15,7 +15,7 @@ def test_the_header_says_what_was_scanned_when_and_with_what() -> None:
     report = understood(TRIVY).report
     assert (report.format, report.tool, report.version) == ("trivy", "Trivy", "0.65.0")
     assert report.target == "ghcr.io/owner/app:1.2"
-    assert report.kinds == (ReportKind.IMAGE,)
+    assert report.kinds == (ReportKind.IMAGE, ReportKind.CONFIG, ReportKind.SECRETS)
     assert report.created_at == datetime(2026, 11, 20, 6, 0, 0, 123456, tzinfo=UTC)
     assert report.remarks == ()
 
@@ -135,6 +135,8 @@ def test_packages_are_listed_with_their_whole_version() -> None:
     [
         ("container_image", RESULTS[:1], (ReportKind.IMAGE,)),
         ("container_image", RESULTS[2:3], (ReportKind.SECRETS,)),
+        ("container_image", RESULTS[:3], (ReportKind.IMAGE, ReportKind.SECRETS)),
+        ("container_image", [{"Target": "x (debian 12.5)", "Type": "debian", "Vulnerabilities": [CURL]}], (ReportKind.IMAGE,)),
         ("filesystem", RESULTS[1:2], (ReportKind.DEPENDENCIES,)),
         ("filesystem", RESULTS[2:], (ReportKind.CONFIG, ReportKind.SECRETS)),
         ("repository", RESULTS[1:], (ReportKind.DEPENDENCIES, ReportKind.CONFIG, ReportKind.SECRETS)),
@@ -148,6 +150,13 @@ def test_a_report_counts_as_what_was_looked_for(artifact: str, results: list[obj
 def test_a_clean_image_is_an_image_scan_without_findings() -> None:
     found = understood({**TRIVY, "Results": [{"Target": "x (debian 12.5)", "Class": "os-pkgs", "Type": "debian"}]})
     assert (found.findings, found.report.kinds, found.report.remarks) == ([], (ReportKind.IMAGE,), ())
+
+
+def test_an_image_of_which_only_the_language_packages_were_looked_at_is_no_scan_of_it() -> None:
+    report = understood({**TRIVY, "Results": RESULTS[1:2]}).report
+    assert report.kinds == (ReportKind.DEPENDENCIES,)
+    assert "not compared" in report.remarks[0]
+    assert understood(without({**TRIVY, "Results": RESULTS[1:2]}, "Metadata", "OS")).report.kinds == (ReportKind.IMAGE,)
 
 
 @pytest.mark.parametrize("nothing", [None, []])
