@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from chatbot_service import past_the_gate
 from chatbot_service.asking import question
 from chatbot_service.claims import lapsed_jobs
 from chatbot_service.jobs.catalogue import KINDS
@@ -18,7 +19,9 @@ from chatbot_service.models import ACTIVE, Host, Job, JobState, Kind, Service
 from chatbot_service.progress import lay_out
 from deploy_records import audit, deployments, lookup, verdict
 from deploy_records.errors import Invalid, Refused
+from deploy_records.models import ImageDigest
 from deploy_records.people import require
+from deploy_records.rules.case import Decision
 from deploy_records.rules.digest import parse_digest, parse_reference, shown
 from deploy_records.rules.words import checked_words
 
@@ -70,9 +73,11 @@ def rollback(service: Service, digest: str, request: Request, *, deprecate: bool
         if entry is None:
             raise Refused(f"No other digest has run healthy as {service} yet, so there is nothing to roll back to.")
         target = entry.digest
-    _ask_gate(service, target, rolling_back=True)
+    entry, decision = _ask_gate(service, target, rolling_back=True)
     checked = checked_words("The note", note, required=deprecate, most=500)
-    return _start(Order(Kind.ROLLBACK, service.host, service, target, {"deprecate": deprecate, "note": checked}), request)
+    job = _start(Order(Kind.ROLLBACK, service.host, service, target, {"deprecate": deprecate, "note": checked}), request)
+    _draft_for_review(job, entry, decision, request)
+    return job
 
 
 def lifecycle(kind: Kind, service: Service, request: Request) -> Job:
@@ -147,12 +152,21 @@ def _target(service: Service, text: str) -> str:
     return digest
 
 
-def _ask_gate(service: Service, digest: str, *, rolling_back: bool) -> None:
+def _ask_gate(service: Service, digest: str, *, rolling_back: bool) -> tuple[ImageDigest, Decision]:
     """A plain no is said at once; the worker asks again when the job begins."""
-    asked = question(service, lookup.get(service.repository, digest))
-    (decision,) = verdict.ask_each([asked], rolling_back=rolling_back)
+    entry = lookup.get(service.repository, digest)
+    (decision,) = verdict.ask_each([question(service, entry)], rolling_back=rolling_back)
     if not decision.allowed:
         raise Refused(f"Not started. {decision.sentence}", code="gate")
+    return entry, decision
+
+
+def _draft_for_review(job: Job, entry: ImageDigest, decision: Decision, request: Request) -> None:
+    """The way back is asked for already, and nothing here may stop it; the worker tries again."""
+    try:
+        past_the_gate.draft(job, entry, decision, request.address)
+    except Exception:
+        log.exception("%s: no exception could be drafted for what it goes past", job)
 
 
 def _start(order: Order, request: Request) -> Job:

@@ -47,12 +47,13 @@ class Matter(IntEnum):
     NO_WAY_BACK = 8
     REVIEW = 9
     ENDS = 10
-    APPROVE = 11
-    DECIDE = 12
+    PASSED = 11
+    APPROVE = 12
+    DECIDE = 13
 
 
 _WAITS = frozenset({Matter.APPROVE, Matter.DECIDE})
-_SOON = frozenset({Matter.NO_WAY_BACK, Matter.UNHEALTHY, Matter.REVIEW, Matter.ENDS})
+_SOON = frozenset({Matter.NO_WAY_BACK, Matter.UNHEALTHY, Matter.REVIEW, Matter.ENDS, Matter.PASSED})
 
 
 @dataclass(frozen=True)
@@ -222,14 +223,17 @@ def _may_approve(me: Who, entry: ImageDigest, *, given: bool, holds_role: bool) 
 
 
 def _of_exceptions(person: User, now: datetime) -> Iterator[Need]:
-    """Requests to decide on, what ends within 14 days, and what has ended and is still open."""
+    """Requests to decide on, what rollbacks drafted, what ends within 14 days, and what has ended and is still open."""
     waits = Q(state=PoamState.REQUESTED) | Q(state=PoamState.APPROVED, extend_to__isnull=False)
+    waits |= Q(state=PoamState.DRAFT, by_rollback__isnull=False)
     ending = Q(state=PoamState.APPROVED, expires_at__lte=now + timedelta(days=max(DAYS)))
     items = PoamItem.objects.filter(waits | ending).select_related("drafted_by", "requested_by", "extend_by")
     for item in items.order_by("expires_at", "pk")[:MOST_EXCEPTIONS]:
         if item.status_at(now) == EXPIRED:
             yield _lapsed(item, person)
-        if item.extend_to is not None or item.status_at(now) == PoamState.REQUESTED:
+        if item.status_at(now) == PoamState.DRAFT:
+            yield _passed(item, person)
+        elif item.extend_to is not None or item.status_at(now) == PoamState.REQUESTED:
             yield _to_decide(item, person)
         elif item.status_at(now) == PoamState.APPROVED:
             yield _ending(item, person, now)
@@ -240,6 +244,15 @@ def _lapsed(item: PoamItem, person: User) -> Need:
     then = "the gate refuses what relies on it" if item.state == PoamState.APPROVED else "nobody had approved it"
     return Need(
         Matter.EXPIRED, f"{item.name} has expired", f"{ended}: {then}.", EXCEPTIONS,
+        exception=item.number, why_not_you=_not_theirs(item, person),
+    )  # fmt: skip
+
+
+def _passed(item: PoamItem, person: User) -> Need:
+    """Whoever asks for its approval cannot give it, so it is for all who look after exceptions."""
+    why = f"{_excuses(item)}: rollback {item.by_rollback} went past what the gate warns of. Ask for its approval, or close it."
+    return Need(
+        Matter.PASSED, f"Look at {item.name}", why, EXCEPTIONS, item.created_at,
         exception=item.number, why_not_you=_not_theirs(item, person),
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """`ports.Records` on the database: what a job asks of the record and writes into it, in the name of who started it."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,17 +8,21 @@ from typing import Any
 
 from django.utils import timezone
 
-from chatbot_service import observe
+from chatbot_service import observe, past_the_gate
 from chatbot_service.asking import question
 from chatbot_service.claims import Claim
 from chatbot_service.jobs.ports import ContainerFacts, Entry, Login, Verdict
+from chatbot_service.jobs.step import Fenced
 from chatbot_service.models import Job, Kind, RegistryLogin, Service
 from chatbot_service.secrets import unseal
 from deploy_records import audit, deployments, ledger, lookup, verdict
 from deploy_records.errors import Broken
 from deploy_records.ledger import Resolved
 from deploy_records.models import ImageDigest
+from deploy_records.rules.case import Decision
 from deploy_records.rules.digest import registry_of
+
+log = logging.getLogger(__name__)
 
 Resolve = Callable[[str, Login | None], Resolved]
 
@@ -70,10 +75,25 @@ class JobRecords:
                 entry = ledger.register(resolved, self.job.by, job=self.job.pk)
         return entry_facts(entry)
 
+    def _ask(self, entry: ImageDigest) -> Decision:
+        (decision,) = verdict.ask_each([question(self._service, entry)], rolling_back=self.job.kind == Kind.ROLLBACK)
+        return decision
+
     def gate(self, digest: str) -> Verdict:
-        asked = question(self._service, self._known(digest))
-        (decision,) = verdict.ask_each([asked], rolling_back=self.job.kind == Kind.ROLLBACK)
+        decision = self._ask(self._known(digest))
         return Verdict(decision.allowed, decision.sentence, decision.as_data())
+
+    def draft_for_review(self, digest: str) -> str:
+        try:
+            entry = self._known(digest)
+            decision = self._ask(entry)
+            with self._ours():
+                return past_the_gate.said(past_the_gate.draft(self.job, entry, decision))
+        except Fenced:
+            raise
+        except Exception:
+            log.exception("%s: no exception could be drafted for what it goes past", self.job)
+            return "What blocks could not be noted for review; the log says why."
 
     def deployed(self, digest: str, gate: dict[str, Any]) -> None:
         kind = "adopted" if self.job.kind == Kind.ADOPT else self.job.kind

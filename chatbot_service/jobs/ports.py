@@ -232,6 +232,11 @@ class Records(Protocol):
     def gate(self, digest: str) -> Verdict:
         """Asked again at deployment. For a rollback to a digest that was known good it warns and allows."""
 
+    def draft_for_review(self, digest: str) -> str:
+        """Of what blocks in a digest that a rollback goes back to, an exception is drafted, once. Which one, as a sentence;
+        empty when nothing blocks. Never stops a way back: that it failed is a sentence as well.
+        """
+
     def deployed(self, digest: str, gate: dict[str, Any]) -> None:
         """Ends the open deployment and opens one for `digest`."""
 

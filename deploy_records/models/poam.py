@@ -68,6 +68,9 @@ class PoamItem(models.Model):
     extend_to = models.DateTimeField(null=True, blank=True, help_text="The later end that was asked for.")
     extend_because = models.TextField(blank=True)
     extend_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    by_rollback = models.BigIntegerField(
+        null=True, blank=True, help_text="Number of the job that drafted it, going past what the gate warned of."
+    )
     is_demo = models.BooleanField(default=False)
 
     class Meta:

@@ -140,7 +140,7 @@ class Holding:
 @dataclass(frozen=True)
 class Decision:
     """The gate's answer. `sentence` stands alone; `rules` holds every reason; `findings` all that would block, worst
-    first, those that do block before those that are excused.
+    first, those that do block before those that are excused. `uncounted`: as in the case, too many to be listed.
     """
 
     allowed: bool
@@ -152,6 +152,7 @@ class Decision:
     reports: tuple[ReportFact, ...] = ()
     exceptions: tuple[Holding, ...] = ()
     findings: tuple[Judged, ...] = ()
+    uncounted: int = 0
 
     @property
     def warnings(self) -> tuple[RuleResult, ...]:

@@ -120,7 +120,15 @@ def excuses(excuse: Excuse, finding: Found, place: Place, at: datetime, limits: 
 
 def why_not(excuse: Excuse, finding: Found, place: Place, at: datetime, limits: Limits = DEFAULT_LIMITS) -> str:
     """The first reason for which it does not, as a sentence; empty when it does."""
-    return _why_another_finding(excuse, finding, place) or _why_not_now(excuse, finding, at, limits)
+    why = _why_another_finding(excuse, finding, place)
+    if why or grant_at(excuse, at, limits):
+        return why
+    return _why_not_in_force(excuse, at, limits)
+
+
+def is_for(excuse: Excuse, finding: Found, place: Place) -> bool:
+    """Whether it would excuse this finding once it is in force: approved or not, ended or not."""
+    return not _why_another_finding(excuse, finding, place)
 
 
 def _why_another_finding(excuse: Excuse, finding: Found, place: Place) -> str:
@@ -130,13 +138,11 @@ def _why_another_finding(excuse: Excuse, finding: Found, place: Place) -> str:
         return f"{excuse.name} names no component, so it excuses nothing."
     if not covers(excuse.component, finding.purl, place):
         return f"{excuse.name} names this vulnerability, but in another component: {excuse.component}."
-    return "" if in_scope(excuse, place) else f"{excuse.name} is for {scope_in_words(excuse)} only."
-
-
-def _why_not_now(excuse: Excuse, finding: Found, at: datetime, limits: Limits) -> str:
+    if not in_scope(excuse, place):
+        return f"{excuse.name} is for {scope_in_words(excuse)} only."
     if finding.severity.weight > excuse.severity.weight:
         return f"{excuse.name} excuses {excuse.severity} at most, and the finding is {finding.severity} now."
-    return "" if grant_at(excuse, at, limits) else _why_not_in_force(excuse, at, limits)
+    return ""
 
 
 def grant_at(excuse: Excuse, at: datetime, limits: Limits = DEFAULT_LIMITS) -> Grant | None:

@@ -102,7 +102,7 @@ def decide(case: Case, rules: tuple[Rule, ...] = TO_DEPLOY) -> Decision:
     findings = _findings(case)
     return Decision(
         allowed, _sentence(results, "approved" if rules is TO_APPROVE else "deployed"), results, case.at, case.environment,
-        case.policy_version, case.reports, _relied_on(findings), findings,
+        case.policy_version, case.reports, _relied_on(findings), findings, case.uncounted,
     )  # fmt: skip
 
 

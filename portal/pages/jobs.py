@@ -15,7 +15,9 @@ from chatbot_service import again, dispatch
 from chatbot_service.job_sight import JobSight, follow
 from chatbot_service.jobs.catalogue import KINDS
 from chatbot_service.models import ACTIVE, Job, JobState, JobStep, Kind, Service, StepState
+from deploy_records import poam_drafting
 from deploy_records.errors import Refused
+from deploy_records.models import PoamItem
 from deploy_records.paging import Page, page_of
 from deploy_records.people import holds
 from portal.access import needs
@@ -24,6 +26,7 @@ from portal.pages import asked
 from portal.pages.asking import asks, told
 from portal.pages.job_cards import cards_of
 from portal.pages.service_rows import tone_of
+from portal.sentences import exceptions
 from portal.sentences import job as sentences
 from portal.sentences.job_text import as_text
 from portal.sentences.parts import Answer
@@ -127,6 +130,7 @@ def _context(request: HttpRequest, sight: JobSight) -> dict[str, Any]:
         "may_cancel": may_cancel,
         "may_repeat": may_repeat,
         "may_roll_back": holds(request.user, "chatbot_service.rollback_service"),
+        "passed": _passed(sight),
         "todos": [todo for todo in cards.todos if not todo.permission or holds(request.user, todo.permission)],
         "all_the_same": all(row.same for row in cards.proof),
         "from_tag": _tag(sight, sight.from_digest),
@@ -136,6 +140,28 @@ def _context(request: HttpRequest, sight: JobSight) -> dict[str, Any]:
         "said_mark": _mark(answer),
         "acts_mark": f"{may_cancel:d}{may_repeat:d}{cards.way_back is not None:d}",
     }
+
+
+@dataclass(frozen=True)
+class ShownException:
+    """One that waits for what a rollback went past."""
+
+    item: PoamItem
+    excuses: str
+    status: exceptions.Shown
+    drafted_here: bool
+
+
+def _passed(sight: JobSight) -> Sequence[ShownException]:
+    if sight.job.kind != Kind.ROLLBACK:
+        return ()
+    return [
+        ShownException(
+            item, exceptions.vulnerabilities(item) or "what blocks", exceptions.status_of(item, sight.now),
+            drafted_here=item.by_rollback == sight.job.pk,
+        )
+        for item in poam_drafting.of_rollback(sight.job.pk)
+    ]  # fmt: skip
 
 
 def _tag(sight: JobSight, digest: str) -> str:

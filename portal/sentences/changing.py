@@ -5,6 +5,7 @@ from django.utils.safestring import SafeString
 
 from chatbot_service.board import Row
 from chatbot_service.choices import Choice, Choices, Plan, WayBack
+from deploy_records.rules.drafting import passed
 from portal.sentences.parts import Answer, claim, counted, said, strong
 from portal.templatetags.digest import hexes, short
 from portal.templatetags.moments import duration
@@ -56,7 +57,9 @@ def rollback_explanation(way: WayBack, plan: Plan) -> SafeString:
         verdict = said("The gate stops this: ", " ".join(rule.why for rule in way.decision.refusals))
     elif way.decision.warnings:
         warnings = " ".join(rule.why for rule in way.decision.warnings)
-        verdict = said(short(way.entry.digest), " was known good here, so the gate warns but does not stop this: ", warnings)
+        later = " A draft exception notes what blocks, for a security reviewer to look at." if passed(way.decision) else ""
+        goes = " was known good here, so the gate warns but does not stop this: "
+        verdict = said(short(way.entry.digest), goes, warnings, later)
     else:
         verdict = said(short(way.entry.digest), " was known good here, and the gate has no warning.")
     return said(times(plan), " ", verdict) if plan.seconds else verdict

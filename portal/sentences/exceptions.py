@@ -210,8 +210,14 @@ def excuses_what(item: PoamItem) -> SafeString:
 
 def _of_draft(item: PoamItem, told: Told) -> Answer:
     lacks = said("It lacks ", listed(told.lacks), ".") if told.lacks else "It is complete and can be requested."
-    sub = said("Drafted ", ago(item.created_at), " by ", item.drafted_by.get_username(), "; it would end ", _end(item), ".")
+    sub = said("Drafted ", ago(item.created_at), " by ", _drafter(item), "; it would end ", _end(item), ".")
     return Answer("none", said(strong("A draft."), " It excuses nothing yet. ", lacks), sub)
+
+
+def _drafter(item: PoamItem) -> SafeString:
+    if item.by_rollback:
+        return claim(f"rollback {item.by_rollback}", reverse("job", args=[item.by_rollback]))
+    return said(item.drafted_by.get_username())
 
 
 def _of_requested(item: PoamItem, told: Told) -> Answer:

@@ -532,6 +532,7 @@ class FakeRecords:
     world: World
     entries: dict[str, Entry] = field(default_factory=dict)
     gate_says: dict[str, Verdict] = field(default_factory=dict)
+    drafts_say: dict[str, str] = field(default_factory=dict)
     deployments: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -572,6 +573,10 @@ class FakeRecords:
             allowed = self.entries[digest].state in {"approved", "known-good"}
             words = "Approved, nothing against it." if allowed else f"It is {self.entries[digest].state}: not approved."
             return self.gate_says.get(digest, Verdict(allowed, words))
+
+    def draft_for_review(self, digest: str) -> str:
+        with self.world.call("records.draft_for_review"):
+            return self.drafts_say.get(digest, "")
 
     def deployed(self, digest: str, gate: dict[str, Any]) -> None:
         with self.world.call("records.deployed"):

@@ -78,6 +78,13 @@ def test_it_works_when_there_is_no_container_any_more() -> None:
     assert scene.world.running_digest() == scene.target.digest
 
 
+def test_what_it_goes_past_is_told_by_its_first_step() -> None:
+    scene = Back()
+    scene.records.drafts_say[scene.target.digest] = "POAM-7 waits for a security reviewer to look at what blocks."
+    assert scene.roll_back() is Outcome.SUCCEEDED
+    assert scene.told.notes["choose"].endswith("POAM-7 waits for a security reviewer to look at what blocks.")
+
+
 def test_a_refusal_of_the_gate_changes_nothing() -> None:
     scene = Back()
     scene.records.gate_says[scene.target.digest] = Verdict(False, "Must not be deployed. It is revoked.")

@@ -28,11 +28,12 @@ from tests.chatbot_service.fakes import (
 
 @dataclass
 class Told:
-    """A report that keeps the errors."""
+    """A report that keeps the errors and the notes."""
 
     errors: list[Exception] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     done_steps: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def begin(self, step: Step) -> None: ...
     def begin_undo(self, step: Step) -> None: ...
@@ -40,6 +41,7 @@ class Told:
 
     def done(self, step: Step, note: str) -> None:
         self.done_steps.append(step.key)
+        self.notes[step.key] = note
 
     def failed(self, step: Step, error: Exception) -> None:
         self.errors.append(error)
