@@ -191,6 +191,7 @@ def test_approving_again_waits_until_the_rules_allow_it(manager: User) -> None:
     end_exceptions()
     page = window(manager).get(address(entry))
     assert 'aria-disabled="true" aria-describedby="why-not">Approve again' in page.content.decode()
+    assert "You could, once the gate’s other rules pass." in text_of(page)
     assert "A finding blocks: CVE-2026-1000 in starlette 1.0 (High), as POAM-1 ended" in text_of(page)
     answer = window(manager).post(address(entry, "approve/"), sent(entry))
     assert answer.status_code == 409
