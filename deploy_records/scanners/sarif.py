@@ -34,7 +34,9 @@ _BY_TOOL = {
 _BY_RULE_NAME = {
     "OsPackageVulnerability": ReportKind.DEPENDENCIES,
     "LanguageSpecificPackageVulnerability": ReportKind.DEPENDENCIES,
+    "OtherVulnerability": ReportKind.DEPENDENCIES,
     "Misconfiguration": ReportKind.CONFIG,
+    "License": ReportKind.CONFIG,
     "Secret": ReportKind.SECRETS,
 }
 _SYSTEM_PACKAGES = frozenset({"deb", "rpm", "apk"})
@@ -47,7 +49,7 @@ class _About:
     tool: str
     version: str
     target: str
-    kind: ReportKind
+    kinds: tuple[ReportKind, ...]
     digests: ReportDigests
     ended_at: datetime | None
     has_failed: bool
@@ -73,7 +75,7 @@ def read(root: Node) -> Report:
         tool=joined(tools, 100),
         version=runs[0].version if len(tools) == 1 else "",
         target=joined(dict.fromkeys(about.target for about in runs if about.target), 500),
-        kinds=tuple(dict.fromkeys(about.kind for about in runs)),
+        kinds=tuple(dict.fromkeys(kind for about in runs for kind in about.kinds)),
         findings=Lazily(partial(_findings, root, last if len(runs) == 1 else None)),
         components=(),
         digests=digests,
@@ -93,8 +95,8 @@ def _runs(root: Node) -> Iterator[tuple[Node, Run]]:
 def _run(node: Node) -> Run:
     driver = node.node("tool").node("driver")
     tool, rules = driver.needed("name", 300)[:100], Rules.of(node.node("tool"))
-    kind = _kind(tool, rules, is_image=bool(_digests(node)) or node.node("properties").has("imageName"))
-    return Run(tool, rules, tuple(_files(node)), kind)
+    kinds = _kinds(tool, rules, is_image=bool(_digests(node)) or node.node("properties").has("imageName"))
+    return Run(tool, rules, tuple(_files(node)), kinds)
 
 
 def _about(node: Node, run: Run) -> _About:
@@ -103,7 +105,7 @@ def _about(node: Node, run: Run) -> _About:
         tool=run.tool,
         version=_version(node),
         target=_target(node, run),
-        kind=run.kind,
+        kinds=run.kinds,
         digests=_digests(node),
         ended_at=max(filter(None, moments), default=None),
         has_failed=_has_failed(node, run),
@@ -142,17 +144,30 @@ def _version(node: Node) -> str:
     return driver.text("version", 100) or driver.text("semanticVersion", 100)
 
 
-def _kind(tool: str, rules: Rules, *, is_image: bool) -> ReportKind:
-    """By what the tool is known for; for Trivy, which is many tools, by its rules. Others look at code."""
-    if is_image:
-        return ReportKind.IMAGE
+def _kinds(tool: str, rules: Rules, *, is_image: bool) -> tuple[ReportKind, ...]:
+    """By what the tool is known for; for Trivy, which is many tools, by its rules. Others look at code, unless they say
+    that it was an image.
+    """
     name = tool.lower()
-    if any(rule.labels.get("type") in _SYSTEM_PACKAGES for rule in rules.by_id.values()):
-        return ReportKind.IMAGE
     if name.startswith("trivy"):
-        found = [_BY_RULE_NAME[rule.name] for rule in rules.by_id.values() if rule.name in _BY_RULE_NAME]
-        return next((kind for kind in _BY_RULE_NAME.values() if kind in found), ReportKind.DEPENDENCIES)
-    return next((kind for kind, names in _BY_TOOL.items() if any(known in name for known in names)), ReportKind.SAST)
+        return _by_rules(rules, is_image=is_image)
+    known = next((kind for kind, names in _BY_TOOL.items() if any(part in name for part in names)), ReportKind.SAST)
+    if known in {ReportKind.SECRETS, ReportKind.CONFIG}:
+        return (known,)
+    return (ReportKind.IMAGE if is_image or _names_system_packages(rules) else known,)
+
+
+def _by_rules(rules: Rules, *, is_image: bool) -> tuple[ReportKind, ...]:
+    """A rule stands there for each thing found, so without any it is taken to have looked for vulnerabilities."""
+    found = {_BY_RULE_NAME[rule.name] for rule in rules.by_id.values() if rule.name in _BY_RULE_NAME}
+    kinds = tuple(kind for kind in dict.fromkeys(_BY_RULE_NAME.values()) if kind in found) or (ReportKind.DEPENDENCIES,)
+    if kinds[0] is ReportKind.DEPENDENCIES and (is_image or _names_system_packages(rules)):
+        return (ReportKind.IMAGE, *kinds[1:])
+    return kinds
+
+
+def _names_system_packages(rules: Rules) -> bool:
+    return any(rule.labels.get("type") in _SYSTEM_PACKAGES for rule in rules.by_id.values())
 
 
 def _target(node: Node, run: Run) -> str:

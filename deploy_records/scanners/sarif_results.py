@@ -35,7 +35,7 @@ class Run:
     tool: str
     rules: Rules
     files: tuple[str, ...]
-    kind: ReportKind
+    kinds: tuple[ReportKind, ...]
 
 
 class Repeats:
@@ -139,7 +139,7 @@ def _kind(run: Run, rule: Rule, named: tuple[str, ...]) -> FindingKind:
     by_name = _BY_RULE_NAME.get(rule.name) if run.tool.lower().startswith("trivy") else None
     if by_name:
         return by_name
-    return FindingKind.VULNERABILITY if named else _KINDS.get(run.kind, FindingKind.CODE)
+    return FindingKind.VULNERABILITY if named else _KINDS.get(run.kinds[0], FindingKind.CODE)
 
 
 def _severity(result: Node, rule: Rule, word: str) -> tuple[Severity, str, tuple[Cvss, ...]]:

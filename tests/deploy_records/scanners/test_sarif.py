@@ -170,6 +170,32 @@ def test_trivys_own_form_says_which_image_and_package_it_is_about() -> None:
     assert found.only.severity is Severity.HIGH
 
 
+def of_image(tool: str, *rule_names: str) -> Understood:
+    """A run on an image that found one thing for each of these rules."""
+    driver = {"name": tool, "rules": [{"id": f"r{number}", "name": name} for number, name in enumerate(rule_names)]}
+    results = [{"ruleId": f"r{number}", "message": {"text": "m"}} for number in range(len(rule_names))]
+    properties = {"imageName": "owner/app:1", "imageID": IMAGE_ID, "repoDigests": [f"owner/app@{INDEX}"]}
+    return understood(of_run(tool={"driver": driver}, results=results, properties=properties))
+
+
+@pytest.mark.parametrize(
+    ("tool", "rules", "kinds"),
+    [
+        ("Trivy", (), (ReportKind.IMAGE,)),
+        ("Trivy", ("LanguageSpecificPackageVulnerability", "Secret"), (ReportKind.IMAGE, ReportKind.SECRETS)),
+        ("Trivy", ("Secret",), (ReportKind.SECRETS,)),
+        ("Trivy", ("Misconfiguration", "License"), (ReportKind.CONFIG,)),
+        ("grype", (), (ReportKind.IMAGE,)),
+        ("Dockle", (), (ReportKind.CONFIG,)),
+        ("gitleaks", (), (ReportKind.SECRETS,)),
+    ],
+)
+def test_what_is_about_an_image_is_a_scan_of_it_only_if_it_looked_for_vulnerabilities(
+    tool: str, rules: tuple[str, ...], kinds: tuple[ReportKind, ...]
+) -> None:
+    assert of_image(tool, *rules).report.kinds == kinds
+
+
 def test_a_vulnerability_in_the_words_of_grype_has_its_package() -> None:
     message = {"text": "A high vulnerability in deb package: curl, version 7.88.1-10 was found at: /var/lib/dpkg/status"}
     found = of_result({"id": "CVE-2026-1000-curl"}, tool="grype", ruleId="CVE-2026-1000-curl", message=message).only
