@@ -26,12 +26,14 @@ _ROOM_FOR_TODAY = 14
 
 @dataclass(frozen=True)
 class Ahead:
-    """A service whose digest the ledger knows: what the gate says now, and when a yes turns to a no."""
+    """A service whose digest the ledger knows: what the gate says now, and when its yes turns to a no. `case`: what it
+    judges; None where it says no and nobody asks further.
+    """
 
     row: Row
-    case: Case
     decision: Decision
-    turns: tuple[Turn, ...]
+    case: Case | None = None
+    turns: tuple[Turn, ...] = ()
 
     @property
     def refused_from(self) -> datetime | None:
@@ -75,14 +77,21 @@ class Calendar:
     left_out: int
 
 
-def ahead(rows: Sequence[Row], now: datetime, until: datetime | None = None) -> list[Ahead]:
-    """In a number of queries that does not grow with the services. Those whose digest nobody knows are left out."""
-    known = [(row, row.entry, row.decision) for row in rows if row.entry is not None and row.decision is not None]
-    cases = gate_facts.cases([question(row.service, entry) for row, entry, _decision in known], now)
-    end = until or now + AHEAD
-    return [
-        Ahead(row, case, decision, replay.turns(case, end)) for (row, _entry, decision), case in zip(known, cases, strict=True)
-    ]
+def ahead(rows: Sequence[Row], now: datetime, until: datetime | None = None, *, refused_too: bool = False) -> list[Ahead]:
+    """In a number of queries that does not grow with the services. Those whose digest nobody knows are left out.
+    `refused_too`: whether the case is wanted also of what is refused now.
+    """
+    known = [Ahead(row, row.decision) for row in rows if row.entry is not None and row.decision is not None]
+    asked = [one for one in known if one.decision.allowed or refused_too]
+    questions = [question(one.row.service, one.row.entry) for one in asked if one.row.entry is not None]
+    cases = {one.row.service.pk: case for one, case in zip(asked, gate_facts.cases(questions, now), strict=True)}
+    return [_with_case(one, cases.get(one.row.service.pk), until or now + AHEAD) for one in known]
+
+
+def _with_case(one: Ahead, case: Case | None, until: datetime) -> Ahead:
+    """What is refused now is not followed further: its line is one no."""
+    turns = replay.turns(case, until) if case is not None and one.decision.allowed else ()
+    return replace(one, case=case, turns=turns)
 
 
 def calendar(found: Sequence[Ahead], now: datetime, most: int = MOST_LINES) -> Calendar:
@@ -131,7 +140,7 @@ def _line(one: Ahead, window: Window, now: datetime) -> Line:
     passes = "excused" if one.decision.exceptions else "ok"
     name = str(one.row.service)
     if not one.decision.allowed:
-        cause = gate_words.cause(one.decision, one.case.state)
+        cause = gate_words.cause(one.decision, one.row.entry.state if one.row.entry else "")
         why = cause.why if cause else one.decision.sentence
         segments = [Segment(0, 100, "refused")]
         return Line(one.row, segments, [], f"{name}: refused now. {why}", "stop", "Refused today", why)
