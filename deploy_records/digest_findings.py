@@ -1,6 +1,6 @@
 """What the reports that count say of a digest together, each thing once: made when they change, read by gate and pages."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -45,6 +45,12 @@ def findings_of_all(
     for row in rows.order_by("entry", "-weight", "pk").iterator(2000):
         wanted[row.entry_id].append(finding_rows.merged(row))
     return wanted
+
+
+def then(entry: int, at: datetime) -> Iterator[Merged]:
+    """What the reports said that counted at `at`, each thing once, in no order and without holding it."""
+    reports = list(_counting([entry], at).values_list("report", flat=True))
+    return merging.merged(lambda: finding_rows.seen(reports))
 
 
 def compare(before: ImageDigest, after: ImageDigest) -> Difference:

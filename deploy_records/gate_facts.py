@@ -53,12 +53,14 @@ def cases(questions: Sequence[Question], at: datetime, policies: Mapping[str, In
     """One for each question, in their order. `policies`: others than those in force, to see what they would do."""
     if not questions:
         return []
-    known = _Known(questions, at, policies or policies_in_force.all_in_force())
+    known = Known(questions, at, policies or policies_in_force.all_in_force())
     return [known.case(question) for question in questions]
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
+    """What the record says now. `gate_past` has what it said then."""
+
     questions: Sequence[Question]
     at: datetime
     policies: Mapping[str, InForce]
@@ -120,13 +122,18 @@ class _Known:
     @cached_property
     def approvals(self) -> Mapping[int, list[Approval]]:
         entries = {one.entry.pk for one in self.questions}
-        return _by(Approval.objects.filter(entry__in=entries, ended_at__isnull=True).select_related("by"))
+        return by_entry(Approval.objects.filter(entry__in=entries, ended_at__isnull=True).select_related("by"))
+
+    @property
+    def places(self) -> set[tuple[str, str]]:
+        """Host and service of each place at which what runs is to be compared: none where no policy asks for it."""
+        comparing = {name for name, held in self.policies.items() if held.policy and held.policy.no_worse}
+        return {(one.host, one.service) for one in self.questions if one.environment in comparing and one.service}
 
     @cached_property
     def deployed(self) -> Mapping[tuple[str, str], Deployment]:
-        """What runs at the places asked about; not read where no policy asks for it."""
-        comparing = {name for name, held in self.policies.items() if held.policy and held.policy.no_worse}
-        places = {(one.host, one.service) for one in self.questions if one.environment in comparing and one.service}
+        """What runs at the places asked about."""
+        places = self.places
         if not places:
             return {}
         there = Q(host__in={host for host, _ in places}, service__in={service for _, service in places})
@@ -178,16 +185,16 @@ class _Known:
     def _at_most(self) -> Mapping[int, int]:
         """How many findings may block, by what the reports count: what several of them say is counted several times."""
         found: dict[int, int] = defaultdict(int)
-        heavy = [str(one) for one in Severity if weight(one) >= self._lightest]
+        heavy = [str(one) for one in Severity if weight(one) >= self.lightest]
         for match in self.matches:
             found[match.entry_id] += sum(match.report.severities.get(name, 0) for name in heavy)
         return found
 
     def _blocking(self, entries: Iterable[int]) -> QuerySet[DigestFinding]:
-        return DigestFinding.objects.filter(entry__in=list(entries), weight__gte=self._lightest)
+        return DigestFinding.objects.filter(entry__in=list(entries), weight__gte=self.lightest)
 
     @cached_property
-    def _lightest(self) -> int:
+    def lightest(self) -> int:
         policies = (held.policy for held in self.policies.values() if held.policy)
         return min((weight(severity) for policy in policies for severity in policy.blocks), default=weight(Severity.UNKNOWN))
 
@@ -221,7 +228,7 @@ def _excuse(item: PoamItem, *, trusting_git: bool) -> Excuse:
     )  # fmt: skip
 
 
-def _by(rows: Iterable[Approval]) -> Mapping[int, list[Approval]]:
+def by_entry(rows: Iterable[Approval]) -> Mapping[int, list[Approval]]:
     found = defaultdict(list)
     for row in rows:
         found[row.entry_id].append(row)

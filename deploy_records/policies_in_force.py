@@ -23,9 +23,10 @@ class InForce:
     reason: str = ""
 
 
-def all_in_force() -> dict[str, InForce]:
-    """By environment, in one query."""
-    newest = GatePolicy.objects.filter(environment=OuterRef("environment")).order_by("-version").values("pk")[:1]
+def all_in_force(at: datetime | None = None) -> dict[str, InForce]:
+    """By environment, in one query. With `at` those that were in force then."""
+    made = GatePolicy.objects.filter(made_at__lte=at) if at else GatePolicy.objects.all()
+    newest = made.filter(environment=OuterRef("environment")).order_by("-version").values("pk")[:1]
     rows = GatePolicy.objects.filter(environment__in=ENVIRONMENTS, pk=Subquery(newest)).select_related("made_by")
     return {name: InForce(name) for name in ENVIRONMENTS} | {row.environment: of_row(row) for row in rows}
 

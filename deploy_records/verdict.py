@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from deploy_records import gate_facts
+from deploy_records import gate_facts, gate_past
 from deploy_records.gate_facts import MAY_APPROVE as MAY_APPROVE
 from deploy_records.gate_facts import Question as Question
 from deploy_records.models import ImageDigest
 from deploy_records.rules import gate, replay
-from deploy_records.rules.case import Case, Decision
+from deploy_records.rules.case import Case, Decision, RuleResult, shown
 from deploy_records.rules.policy import ENVIRONMENTS
 from deploy_records.rules.replay import Turn as Turn
 
@@ -24,8 +24,8 @@ def ask(
 ) -> Decision:  # fmt: skip
     """The gate's answer for one digest. Rolling back to what was known good is warned of, never stopped.
 
-    `at` to come replays the clock: exceptions end, and reports grow too old. `service` and `host`: where it would run,
-    by their names; `platform`: os/architecture of that host.
+    `at` to come replays the clock: exceptions end, and reports grow too old; for a moment that is past see `ask_then`.
+    `service` and `host`: where it would run, by their names; `platform`: os/architecture of that host.
     """
     question = Question(entry, environment, service, host, platform)
     return ask_each([question], rolling_back=rolling_back, at=at)[0]
@@ -47,6 +47,16 @@ def ask_each(
     """One answer for each question, in their order, in a number of queries that does not grow with them."""
     rules = gate.TO_ROLL_BACK if rolling_back else gate.TO_DEPLOY
     return [gate.decide(case, rules) for case in gate_facts.cases(questions, at or timezone.now())]
+
+
+def ask_then(question: Question, at: datetime) -> Decision:
+    """What the answer would have been at a moment that is past, by what the record says of then: see `gate_past`."""
+    known_since = question.entry.registered_at
+    if known_since > at:
+        why = f"It was not in the ledger at {shown(at)}: it was registered at {shown(known_since)}."
+        result = RuleResult("The ledger knows it", False, why, "Ask for a later moment.", key="ledger")
+        return Decision(False, f"Must not be deployed. {why}", (result,), at, question.environment)
+    return gate.decide(gate_past.case(question, at))
 
 
 def ask_everywhere(entry: ImageDigest, at: datetime | None = None) -> dict[str, Decision]:

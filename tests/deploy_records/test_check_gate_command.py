@@ -188,6 +188,30 @@ class TestByTheLedger:
         code, said = asked(IMAGE, "--at", (datetime.now(UTC) + timedelta(days=6)).isoformat())
         assert code == 1
         assert "as POAM-1 ended on" in said
+        assert "is to come. Exceptions end and reports grow older until then" in said
+
+    def test_a_moment_that_is_past_is_judged_by_what_was_known_then_and_that_is_said(
+        self, approved: ImageDigest, manager: User
+    ) -> None:
+        then = datetime.now(UTC).isoformat()
+        scan(approved, vulnerability("CVE-2026-2000", "CRITICAL"))
+        assert asked(IMAGE)[0] == 1
+        code, said = asked(IMAGE, "--at", then)
+        assert code == 0
+        assert "CVE-2026-2000" not in said
+        assert "is past. Reports, findings, exceptions, approvals, the policy and the state in the ledger are taken as" in said
+        data = json.loads(asked(IMAGE, "--at", then, "--json")[1])
+        assert [one["name"] for one in data["findings"]["listed"]] == ["CVE-2026-1000"]
+        (remark,) = data["remarks"]
+        assert remark.endswith("Who may approve, and which tags the digest has, are taken as they are now.")
+
+    def test_before_it_was_registered_it_is_blocked_as_unknown(self, approved: ImageDigest) -> None:
+        code, said = asked(IMAGE, "--at", (approved.registered_at - timedelta(seconds=1)).isoformat())
+        assert code == 1
+        assert "It was not in the ledger at" in said
+
+    def test_nothing_is_remarked_of_now(self, approved: ImageDigest) -> None:
+        assert json.loads(asked(IMAGE, "--json")[1])["remarks"] == []
 
     def test_the_environment_says_by_which_policy(self, approved: ImageDigest) -> None:
         assert json.loads(asked(IMAGE, "--environment", "staging", "--json")[1])["environment"] == "staging"

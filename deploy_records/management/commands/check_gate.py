@@ -14,14 +14,21 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from deploy_records import gate_files, lookup, verdict
+from deploy_records import gate_files, gate_past, lookup, verdict
 from deploy_records.errors import Invalid, Refused
 from deploy_records.gate_files import Answer, Asked
 from deploy_records.rules.case import Decision, RuleResult, exact
 from deploy_records.rules.digest import Reference, parse_pinned, shown
+from deploy_records.rules.exceptions import shown as to_the_second
 from deploy_records.rules.policy import ENVIRONMENTS
+from deploy_records.verdict import Question
 
 _BLOCKED, _UNUSABLE = 1, 2
+_PAST = (
+    "{moment} is past. Reports, findings, exceptions, approvals, the policy and the state in the ledger are taken as the "
+    f"record has them for that moment. {gate_past.OF_TODAY}"
+)
+_TO_COME = "{moment} is to come. Exceptions end and reports grow older until then; all else is taken as it is now."
 
 
 class Command(BaseCommand):
@@ -34,7 +41,9 @@ class Command(BaseCommand):
         parser.add_argument("--service", default="", help="as which service it would run, for exceptions of that scope")
         parser.add_argument("--host", default="", help="on which host; with --service, to compare with what runs there")
         parser.add_argument("--platform", default="", help="os/architecture of that host")
-        parser.add_argument("--at", default="", metavar="MOMENT", help="another moment than now: 2026-12-01T09:00:00Z")
+        parser.add_argument("--at", default="", metavar="MOMENT",
+                            help="another moment than now: 2026-12-01T09:00:00Z; by the ledger, a past one is judged by what "
+                            "the record says of then")  # fmt: skip
         parser.add_argument("--scan", nargs="+", default=[], action="extend", type=Path, metavar="FILE",
                             help="judge these reports alone, by the default policy; no ledger, no approvals")  # fmt: skip
         parser.add_argument("--poam", type=Path, metavar="FILE", help="with --scan: the exceptions that count")
@@ -42,8 +51,10 @@ class Command(BaseCommand):
 
     def handle(self, *, image: str, at: str, **options: Any) -> None:
         try:
-            reference, moment = parse_pinned(image), _moment(at)
-            answer = _by_files(reference, moment, options) if options["scan"] else _by_ledger(reference, moment, options)
+            reference, now = parse_pinned(image), timezone.now()
+            moment = _moment(at) if at else now
+            asked = _by_files if options["scan"] else _by_ledger
+            answer = asked(reference, moment, now, options)
         except Refused as refused:
             raise CommandError(str(refused), returncode=_UNUSABLE) from refused
         except DatabaseError as error:
@@ -60,12 +71,12 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(_lines(image, answer)))
 
 
-def _by_files(image: Reference, at: datetime, options: dict[str, Any]) -> Answer:
-    asked = Asked(image, at, timezone.now(), options["environment"], options["service"])
+def _by_files(image: Reference, at: datetime, now: datetime, options: dict[str, Any]) -> Answer:
+    asked = Asked(image, at, now, options["environment"], options["service"])
     return gate_files.judge(asked, options["scan"], options["poam"])
 
 
-def _by_ledger(image: Reference, at: datetime, options: dict[str, Any]) -> Answer:
+def _by_ledger(image: Reference, at: datetime, now: datetime, options: dict[str, Any]) -> Answer:
     """What is not in the ledger is blocked, in the words of `lookup`."""
     if options["poam"]:
         raise Invalid("--poam is for --scan: by the ledger, the ledger's own exceptions count.")
@@ -76,12 +87,13 @@ def _by_ledger(image: Reference, at: datetime, options: dict[str, Any]) -> Answe
         why = str(refused).removesuffix("Nothing was changed.").strip()
         result = RuleResult("The ledger knows it", False, why, "Register it, and have it approved.", key="ledger")
         return Answer(Decision(False, f"Must not be deployed. {why}", (result,), at, options["environment"]))
-    return Answer(verdict.ask(entry, at=at, **place))
+    if at < now:
+        return Answer(verdict.ask_then(Question(entry, **place), at), (_PAST.format(moment=to_the_second(at)),))
+    remarks = (_TO_COME.format(moment=to_the_second(at)),) if at > now else ()
+    return Answer(verdict.ask(entry, at=at, **place), remarks)
 
 
 def _moment(text: str) -> datetime:
-    if not text:
-        return timezone.now()
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
