@@ -68,10 +68,6 @@ class Change:
     after: str
     direction: str
 
-    @property
-    def tone(self) -> str:
-        return {"stricter": "ok", "looser": "warn"}.get(self.direction, "info")
-
 
 def changes(new: Policy, old: Policy) -> list[Change]:
     """The rules in which they differ, in the order of the sentences."""

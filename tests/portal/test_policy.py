@@ -130,6 +130,7 @@ def test_what_would_be_blocked_is_shown_before_anything_is_saved(reviewer: User)
     assert "CVE-2026-3000 in zlib 1.0 (Medium)" in said
     assert f'href="/ledger/{waiting.pk}/"' in answer.content.decode()
     assert "elsewhere" not in said
+    assert "may run, not in production now Refuses" in said
     assert not GatePolicy.objects.exists()
 
 
