@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import QuerySet
 
-from deploy_records.models import DigestFinding, ImageDigest, ReportChange, ScanFinding, ScanMatch, ScanReport
+from deploy_records.models import DigestFinding, ImageDigest, Match, ReportChange, ScanFinding, ScanMatch, ScanReport
 from deploy_records.rules.merging import lasting_keys
+from deploy_records.rules.superseding import Standing, takes_place
 from deploy_records.scanners.report import FindingKind
 
 Rows = QuerySet[ScanFinding] | QuerySet[DigestFinding]
@@ -76,19 +77,24 @@ def note(entry: ImageDigest) -> None:
             ReportChange.objects.update_or_create(match=one, defaults={"before": previous, **counts})
 
 
+def standing(match: ScanMatch) -> Standing:
+    report = match.report
+    return Standing(
+        report.pk, report.made_at, report.format, report.tool, match.platform, frozenset(report.kinds), report.target,
+        names_it=match.by != Match.PERSON,
+    )  # fmt: skip
+
+
 def _befores(matches: QuerySet[ScanMatch]) -> dict[int, ScanReport]:
-    """By the match, for each that has one: the newest older report of the same tool, form and platform that looked at
-    nothing else.
-    """
+    """By the match, for each that has one: the newest of the older reports whose place it takes."""
     found: dict[int, ScanReport] = {}
-    earlier: dict[tuple[str, str, str], list[ScanReport]] = {}
+    earlier: list[tuple[Standing, ScanReport]] = []
     for one in sorted(matches, key=lambda match: (match.report.made_at, match.report_id)):
-        same = earlier.setdefault((one.report.format, one.report.tool, one.platform), [])
-        fitting = (report for report in reversed(same) if set(report.kinds) <= set(one.report.kinds))
-        previous = next(fitting, None)
+        mine = standing(one)
+        previous = next((report for older, report in reversed(earlier) if takes_place(mine, older)), None)
         if previous is not None:
             found[one.pk] = previous
-        same.append(one.report)
+        earlier.append((mine, one.report))
     return found
 
 

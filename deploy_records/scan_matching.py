@@ -21,7 +21,7 @@ from deploy_records.models import ImageDigest, Match, NamedDigest, ScanMatch, Sc
 from deploy_records.models.scans import MOST_PLATFORM
 from deploy_records.rules import matching
 from deploy_records.rules.matching import Image, Platform
-from deploy_records.rules.superseding import Standing, superseded
+from deploy_records.rules.superseding import superseded
 from deploy_records.scanners.report import ReportDigests
 
 
@@ -55,7 +55,7 @@ def adopt_quarantined(entry: ImageDigest, actor: Actor, job: int | None = None) 
 def settle(entry: ImageDigest, at: datetime | None = None) -> None:
     """Says anew which of the entry's reports count, and what they say together."""
     rows = list(ScanMatch.objects.filter(entry=entry).select_related("report"))
-    history = superseded(_standing(one) for one in rows)
+    history = superseded(finding_changes.standing(one) for one in rows)
     over = [one.pk for one in rows if one.report_id in history and one.counts_now]
     back = [one.pk for one in rows if one.report_id not in history and not one.counts_now]
     ScanMatch.objects.filter(pk__in=over).update(superseded_at=at or timezone.now())
@@ -117,11 +117,6 @@ def _made(made: ScanMatch, actor: Actor, job: int | None = None) -> ScanMatch:
     }  # fmt: skip
     audit.record(actor, Event("report.matched", **about(made.entry), job=job, changes=changes))
     return made
-
-
-def _standing(one: ScanMatch) -> Standing:
-    report = one.report
-    return Standing(report.pk, report.made_at, report.format, report.tool, one.platform, frozenset(report.kinds))
 
 
 def names(report: ScanReport) -> Iterable[NamedDigest]:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -27,6 +29,23 @@ def test_an_old_report_that_comes_late_is_history_at_once(importer: User, entry:
     imported(trivy(entry.digest, made="2026-11-01T00:00:00Z", findings=()), importer)
     assert [one.report for one in scans.current_reports([entry])[entry.pk]] == [new]
     assert len(scans.findings_of(entry)) == 1
+
+
+def test_a_clean_report_that_somebody_chose_for_a_digest_hides_nothing_of_one_that_names_it(
+    importer: User, entry: ImageDigest
+) -> None:
+    imported(trivy(entry.digest, made="2026-11-01T00:00:00Z"), importer)
+    imported(trivy(made="2026-11-02T00:00:00Z", findings=()), importer, chosen=entry)
+    assert [one.name for one in scans.findings_of(entry)] == ["CVE-2026-1000"]
+
+
+def test_a_scan_without_secrets_hides_no_secret_that_was_found(importer: User, entry: ImageDigest) -> None:
+    secret = {"RuleID": "aws-access-key-id", "Severity": "CRITICAL", "Title": "AWS", "StartLine": 1, "EndLine": 1}
+    whole = json.loads(trivy(entry.digest, made="2026-11-01T00:00:00Z", findings=()))
+    whole["Results"].append({"Target": "/app/.env", "Class": "secret", "Secrets": [secret]})
+    imported(json.dumps(whole).encode(), importer)
+    imported(trivy(entry.digest, made="2026-11-02T00:00:00Z", findings=()), importer)
+    assert [one.name for one in scans.findings_of(entry)] == ["aws-access-key-id"]
 
 
 def test_reports_of_two_tools_and_two_platforms_all_count(importer: User) -> None:

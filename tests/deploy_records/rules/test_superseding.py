@@ -37,5 +37,17 @@ def test_one_that_looked_at_less_takes_no_place_but_one_that_looked_at_more_does
     assert superseded([OLD, replace(both, number=2, made_at=NEW.made_at)]) == {1}
 
 
+def test_what_a_person_chose_takes_no_place_of_what_names_the_digest_itself() -> None:
+    chosen = replace(NEW, names_it=False)
+    assert superseded([OLD, chosen]) == frozenset()
+    assert superseded([replace(OLD, names_it=False), NEW]) == {1}
+
+
+def test_of_what_a_person_chose_only_a_newer_one_of_the_same_target_takes_the_place() -> None:
+    chosen = replace(OLD, names_it=False, target="requirements.txt")
+    assert superseded([chosen, replace(NEW, names_it=False, target="requirements.txt")]) == {1}
+    assert superseded([chosen, replace(NEW, names_it=False, target="requirements-dev.txt")]) == frozenset()
+
+
 def test_nothing_has_no_history() -> None:
     assert superseded([]) == frozenset()
