@@ -9,7 +9,7 @@ from functools import cached_property
 from django.db.models import Count, Q, QuerySet
 
 from deploy_records import policies_in_force
-from deploy_records.finding_rows import merged
+from deploy_records.finding_rows import FACT_COLUMNS, fact
 from deploy_records.models import (
     Approval,
     Deployment,
@@ -177,8 +177,9 @@ class Known:
     def findings(self) -> Mapping[int, list[Fact]]:
         found: dict[int, list[Fact]] = defaultdict(list)
         some = [number for number, most in self._at_most.items() if most and number not in self.uncounted]
-        for one in self._blocking(some).order_by("entry", "-weight", "pk") if some else ():
-            found[one.entry_id].append(Fact.of(merged(one)))
+        rows = self._blocking(some).order_by("entry", "-weight", "pk").values_list(*FACT_COLUMNS) if some else ()
+        for entry, one in map(fact, rows):
+            found[entry].append(one)
         return found
 
     @cached_property

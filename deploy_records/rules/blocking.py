@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from deploy_records.rules.component import Place
-from deploy_records.rules.exceptions import Excuses, judge, key
+from deploy_records.rules.exceptions import Excuses, Moment, Named, judge_named, key, named
 from deploy_records.rules.merging import Merged
 from deploy_records.rules.policy import Policy
 from deploy_records.scanners.identity import package_key
@@ -84,22 +84,33 @@ def would_block(fact: Fact, policy: Policy) -> bool:
     return policy.unfixed_block or fact.kind is not FindingKind.VULNERABILITY or bool(fact.fixed)
 
 
-def judged(facts: Iterable[Fact], policy: Policy, excuses: Excuses, place: Place, at: datetime) -> tuple[Judged, ...]:
-    """All that would block: first what does, then what is excused; worst first. What several tools found is there once,
-    and blocks if it does by the words of any of them.
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """A finding that blocks where nothing excuses it, and the exceptions that name it. Nothing of it depends on the clock."""
+
+    fact: Fact
+    named: tuple[Named, ...] = ()
+
+
+def blocking(facts: Iterable[Fact], policy: Policy, excuses: Excuses, place: Place) -> tuple[Blocking, ...]:
+    return tuple(Blocking(fact, named(fact, excuses, place)) for fact in facts if would_block(fact, policy))
+
+
+def judged(ones: Iterable[Blocking], moment: Moment) -> tuple[Judged, ...]:
+    """First what does block, then what is excused; worst first. What several tools found is there once, and blocks if it
+    does by the words of any of them.
     """
     found: dict[str, Judged] = {}
-    for fact in facts:
-        if would_block(fact, policy):
-            one = _judged(fact, policy, excuses, place, at)
-            known = found.get(fact.same)
-            found[fact.same] = _worse(known, one) if known else one
+    for each in ones:
+        one = _judged(each, moment)
+        known = found.get(each.fact.same)
+        found[each.fact.same] = _worse(known, one) if known else one
     return tuple(sorted(found.values(), key=_worst_first))
 
 
-def _judged(fact: Fact, policy: Policy, excuses: Excuses, place: Place, at: datetime) -> Judged:
-    verdict = judge(fact, excuses, place, at, policy.limits)
-    return Judged(fact, verdict.excused_by, verdict.until, verdict.why_not)
+def _judged(one: Blocking, moment: Moment) -> Judged:
+    verdict = judge_named(one.named, moment)
+    return Judged(one.fact, verdict.excused_by, verdict.until, verdict.why_not)
 
 
 def _worse(one: Judged, other: Judged) -> Judged:

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from deploy_records.errors import Broken
-from deploy_records.rules.blocking import Fact, Judged, judged
+from deploy_records.rules.blocking import Blocking, Fact, Judged, blocking, judged
 from deploy_records.rules.component import Place
-from deploy_records.rules.exceptions import Excuses
+from deploy_records.rules.exceptions import Excuses, Moment
 from deploy_records.rules.policy import DEFAULT, Policy
 from deploy_records.rules.review import Now, Relied, why_again
 from deploy_records.scanners.report import ReportKind
@@ -87,9 +87,21 @@ class Case:
         return self.asked.approvals
 
     @cached_property
+    def blocking(self) -> tuple[Blocking, ...]:
+        """All findings that would block, and the exceptions that name them, whatever the moment."""
+        return blocking(self.findings, self.asked, self.excuses, self.place)
+
+    @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """All findings that would block, and what excuses them at this moment."""
-        return judged(self.findings, self.asked, self.excuses, self.place, self.at)
+        return judged(self.blocking, Moment(self.at, self.asked.limits))
+
+    def then(self, at: datetime) -> "Case":
+        """The same at another moment. What does not depend on the clock is not worked out again."""
+        moved = replace(self, at=at)
+        if "blocking" in self.__dict__:
+            moved.__dict__["blocking"] = self.blocking
+        return moved
 
     @property
     def now(self) -> Now:

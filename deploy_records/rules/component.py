@@ -64,8 +64,12 @@ def covers(component: str, purl: str, place: Place) -> bool:
     """Whether a finding in the package `purl`, at `place`, is in what `component` names. The repository is looked at by
     itself as well: a star stands for none of the words that every digest has, such as sha256.
     """
-    if is_purl(component):
-        return _covers_package(component, purl)
+    return _covers_package(component, purl) if is_purl(component) else _covers_place(component, place)
+
+
+@lru_cache(maxsize=4096)
+def _covers_place(component: str, place: Place) -> bool:
+    """The same for all findings of a place, so it is looked at once."""
     return fits(_of_repository(component), place.repository) and any(fits(component, name) for name in place.names)
 
 

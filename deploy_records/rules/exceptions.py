@@ -99,17 +99,51 @@ class Excuses:
         return any(grant_at(one, at, limits) for one in self._called.get(name, ()))
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An exception that names a finding. `amiss`: why it is not for it all the same, whatever the clock says; else empty."""
+
+    excuse: Excuse
+    amiss: str = ""
+
+
+class Moment:
+    """At which exceptions are in force or not. Each is looked at once, however many findings it names."""
+
+    def __init__(self, at: datetime, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._at, self._limits = at, limits
+        self._grants: dict[int, tuple[Excuse, Grant | None]] = {}
+
+    def grant(self, excuse: Excuse) -> Grant | None:
+        known = self._grants.get(id(excuse))
+        if known is None:
+            # Kept with its grant, so that no other takes its place in memory, and with that its id.
+            known = self._grants[id(excuse)] = (excuse, grant_at(excuse, self._at, self._limits))
+        return known[1]
+
+    def why_not(self, excuse: Excuse) -> str:
+        return "" if self.grant(excuse) else _why_not_in_force(excuse, self._at, self._limits)
+
+
+def named(finding: Found, excuses: Excuses, place: Place) -> tuple[Named, ...]:
+    """What `judge_named` asks for: nothing of it depends on the clock."""
+    return tuple(Named(excuse, _why_elsewhere(excuse, finding, place)) for excuse in excuses.naming(finding))
+
+
 def judge(finding: Found, excuses: Excuses, place: Place, at: datetime, limits: Limits = DEFAULT_LIMITS) -> Verdict:
     """Of several that excuse a finding the one that lasts longest is named."""
+    return judge_named(named(finding, excuses, place), Moment(at, limits))
+
+
+def judge_named(candidates: Iterable[Named], moment: Moment) -> Verdict:
     reasons: list[str] = []
     best: tuple[datetime, str] | None = None
-    for excuse in excuses.naming(finding):
-        grant = grant_at(excuse, at, limits)
-        reason = why_not(excuse, finding, place, at, limits)
-        if reason:
-            reasons.append(reason)
-        elif grant and (best is None or grant.until > best[0]):
-            best = grant.until, excuse.name
+    for one in candidates:
+        grant = None if one.amiss else moment.grant(one.excuse)
+        if grant is None:
+            reasons.append(one.amiss or moment.why_not(one.excuse))
+        elif best is None or grant.until > best[0]:
+            best = grant.until, one.excuse.name
     return Verdict(best[1], best[0]) if best else Verdict(why_not=tuple(reasons))
 
 
@@ -120,10 +154,7 @@ def excuses(excuse: Excuse, finding: Found, place: Place, at: datetime, limits: 
 
 def why_not(excuse: Excuse, finding: Found, place: Place, at: datetime, limits: Limits = DEFAULT_LIMITS) -> str:
     """The first reason for which it does not, as a sentence; empty when it does."""
-    why = _why_another_finding(excuse, finding, place)
-    if why or grant_at(excuse, at, limits):
-        return why
-    return _why_not_in_force(excuse, at, limits)
+    return _why_another_finding(excuse, finding, place) or Moment(at, limits).why_not(excuse)
 
 
 def is_for(excuse: Excuse, finding: Found, place: Place) -> bool:
@@ -134,6 +165,11 @@ def is_for(excuse: Excuse, finding: Found, place: Place) -> bool:
 def _why_another_finding(excuse: Excuse, finding: Found, place: Place) -> str:
     if not {key(name) for name in finding.names} & {key(name) for name in excuse.vulnerabilities}:
         return f"{excuse.name} does not name this vulnerability."
+    return _why_elsewhere(excuse, finding, place)
+
+
+def _why_elsewhere(excuse: Excuse, finding: Found, place: Place) -> str:
+    """The same for one that names the vulnerability."""
     if not excuse.component:
         return f"{excuse.name} names no component, so it excuses nothing."
     if not covers(excuse.component, finding.purl, place):

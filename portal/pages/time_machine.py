@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.http import HttpRequest, HttpResponse
@@ -118,7 +118,7 @@ def replay(wish: Asked, now: datetime) -> Replay:
 
 def _then(one: Ahead, case: Case, at: datetime) -> Then:
     turns = [turn for turn in one.turns if turn.at <= at]
-    return Then(one.row, one.decision, gate.decide(replace(case, at=at)), turns[-1] if turns else None)
+    return Then(one.row, one.decision, gate.decide(case.then(at)), turns[-1] if turns else None)
 
 
 def _when(one: Then) -> tuple[datetime, str]:

@@ -1,11 +1,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from deploy_records.rules.exceptions import Excuses, Grant
 from deploy_records.rules.gate import decide
 from deploy_records.rules.replay import turns
 from deploy_records.scanners.report import Severity
-from tests.deploy_records.rules.cases import APPROVED, ENDS, NOW, excuse, excused, found, policy, report
+from tests.deploy_records.rules.cases import APPROVED, ENDS, NOW, excuse, excused, found, policy, relied, report, yes
 
 SECOND = timedelta(seconds=1)
 UNTIL = NOW + timedelta(days=90)
@@ -62,3 +65,28 @@ def test_all_that_happens_in_one_second_is_named_together() -> None:
     excuses = (excuse("CVE-2026-1000"), excuse("CVE-2026-2000", name="POAM-8"))
     (turn,) = turns(excused(*both, excuses=excuses), UNTIL)
     assert turn.because == "POAM-7 ends and POAM-8 ends"
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(-30, 60), st.integers(1, 25)), max_size=6),
+    st.sets(st.integers(1, 4), max_size=3),
+    st.integers(0, 45),
+)
+def test_it_is_what_judging_each_second_by_itself_would_find(
+    grants: list[tuple[int, int, int]], found_ones: set[int], waits: int
+) -> None:
+    """Seconds in which something begins or ends, and those before and after them; all others are like one of these."""
+    day, name = timedelta(days=1), "CVE-2026-{}".format
+    excuses = tuple(
+        replace(excuse(name(what)), name=f"POAM-{number}", grants=(Grant(NOW + since * day, NOW + (since + lasts) * day),))
+        for number, (what, since, lasts) in enumerate(grants)
+    )
+    facts = tuple(found(name(what)) for what in found_ones)
+    case = excused(*facts, excuses=excuses, policy=policy(minimum_age_hours=24 * waits))
+    case = replace(case, approvals=(yes(then=relied(on=facts)),))
+    ends = [grant.until for one in excuses for grant in one.grants] + [one.since for x in excuses for one in x.grants]
+    known = [*ends, case.reports[0].made_at + 30 * day, NOW + (waits - 5) * day]
+    seconds = sorted({at + step * SECOND for at in known for step in (-1, 0, 1) if NOW < at + step * SECOND <= UNTIL})
+    answers = [decide(replace(case, at=at)).allowed for at in (NOW, *seconds)]
+    expected = [at for at, before, after in zip(seconds, answers, answers[1:], strict=False) if before and not after]
+    assert [turn.at for turn in turns(case, UNTIL)] == expected
