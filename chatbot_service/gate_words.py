@@ -43,10 +43,11 @@ def why(decision: Decision, now: datetime) -> str:
 
 
 def severities(decision: Decision) -> str:
-    """`1 Critical and 2 High` of what blocks."""
+    """`1 Critical and 2 High` of what blocks; empty where findings are too many to be judged one by one."""
     blocking = _blocking(decision)
     counts = [(sum(one.fact.severity is severity for one in blocking), severity) for severity in Severity]
-    return listed([f"{number} {severity}" for number, severity in counts if number])
+    said = [f"{number} {severity}" for number, severity in counts if number]
+    return listed(said) if said else ""
 
 
 def first_sentence(words: str) -> str:
