@@ -1,6 +1,6 @@
 """The evidence on a digest's page: findings with what excuses them, SBOM, exceptions in force, and the diff to what runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,9 +15,10 @@ from deploy_records.models import Deployment, DigestFinding, ImageDigest, PoamIt
 from deploy_records.poam_entries import whole
 from deploy_records.rules.blocking import Judged
 from deploy_records.rules.case import Case
+from deploy_records.rules.policy import ENVIRONMENTS
 from portal.pages import asked, scans_findings, scans_tabs
 from portal.pages.places import Place, places_of
-from portal.pages.scans_findings import BLOCKS, EXCUSED, OF_DIGEST, REST
+from portal.pages.scans_findings import BLOCKS, EXCUSED, OF_DIGEST, REST, Row
 from portal.pages.scans_tabs import ChangesTab, ComponentsTab, FindingsTab, Tab
 from portal.sentences.exceptions import Shown, package, status_of, vulnerabilities
 
@@ -54,6 +55,8 @@ class Evidence:
     counts: Counts
     tabs: Sequence[Tab]
     tab: str
+    environment: str
+    """The one that the gate is asked for, if that is not production."""
     against: Against | None
     difference: tuple[int, int] | None
     findings: FindingsTab | None = None
@@ -64,10 +67,16 @@ class Evidence:
     def is_scanned(self) -> bool:
         return self.counts.is_scanned
 
+    @property
+    def kept(self) -> str:
+        """What links to other tabs keep of the address."""
+        return f"&environment={self.environment}" if self.environment else ""
+
 
 def read(request: HttpRequest, entry: ImageDigest, case: Case | None = None) -> Evidence:
     """`case`: what the gate judges, where it has been read already."""
-    case = case or verdict.case_of(entry)
+    elsewhere = asked.one_of(request, "environment", ENVIRONMENTS[1:])
+    case = case or verdict.case_of(entry, environment=elsewhere or ENVIRONMENTS[0])
     counts = findings_listing.severity_counts([entry])[entry.pk]
     exceptions = _exceptions(entry, case)
     sbom = findings_listing.sbom_of(entry)
@@ -85,6 +94,7 @@ def read(request: HttpRequest, entry: ImageDigest, case: Case | None = None) -> 
         counts=counts,
         tabs=scans_tabs.tabs(offered, tab),
         tab=tab,
+        environment=elsewhere,
         against=_compared(request, entry, against, case) if tab == AGAINST and against else against,
         difference=_difference(entry, against, counts) if tab == FINDINGS and against else None,
         findings=_findings(request, entry, counts, case) if tab == FINDINGS else None,
@@ -99,13 +109,26 @@ def judged_of(case: Case) -> Mapping[str, Judged]:
 
 
 def _findings(request: HttpRequest, entry: ImageDigest, counts: Counts, case: Case) -> FindingsTab:
-    filters, judged, known = scans_findings.filters_of(request, OF_DIGEST), judged_of(case), not case.uncounted
-    rows = _in_excuse(findings_listing.findings(entry, filters.wish()), filters.excused, judged)
+    filters = scans_findings.filters_of(request, OF_DIGEST)
+    rows = _in_excuse(findings_listing.findings(entry, filters.wish()), filters.excused, judged_of(case))
     return scans_tabs.findings(
-        request, rows, filters, lambda one: scans_findings.of_digest(one, judged, entry, known=known),
+        request, rows, filters, _shown(entry, case),
         counts={str(name): number for name, number in counts.by_severity.items()},
         tools=findings_listing.tools_of(entry), excuses=OF_DIGEST, judged=True,
     )  # fmt: skip
+
+
+def _shown(entry: ImageDigest, case: Case) -> Callable[[DigestFinding], Row]:
+    """How a finding is shown: with what the gate makes of it here, or without, where it is another digest's."""
+    judged, known = judged_of(case), case.policy is not None and not case.uncounted
+    environment = "" if case.environment == ENVIRONMENTS[0] else case.environment
+
+    def show(one: DigestFinding) -> Row:
+        if one.entry_id != entry.pk:
+            return scans_findings.of_digest(one, {}, entry)
+        return scans_findings.of_digest(one, judged, entry, known=known, environment=environment)
+
+    return show
 
 
 def _in_excuse(rows: QuerySet[DigestFinding], asked_for: str, judged: Mapping[str, Judged]) -> QuerySet[DigestFinding]:
@@ -158,11 +181,8 @@ def _compared(request: HttpRequest, entry: ImageDigest, against: Against, case: 
     if not against.is_scanned:
         return against
     changed = finding_changes.of_digests(against.entry, entry)
-    rows, judged = DigestFinding.objects.select_related("finding"), judged_of(case)
-    tab = scans_tabs.changes(
-        request, changed, rows.filter(entry=against.entry), rows.filter(entry=entry),
-        lambda one: scans_findings.of_digest(one, judged if one.entry_id == entry.pk else {}, entry, known=not case.uncounted),
-    )  # fmt: skip
+    rows = DigestFinding.objects.select_related("finding")
+    tab = scans_tabs.changes(request, changed, rows.filter(entry=against.entry), rows.filter(entry=entry), _shown(entry, case))
     return Against(against.entry, against.runs, against.others, against.is_scanned, tab)
 
 

@@ -52,8 +52,9 @@ def finding(request: HttpRequest, pk: int, fingerprint: str) -> HttpResponse:
     one = rows.first()
     if one is None:
         raise Http404
-    judged = dossier_findings.judged_of(verdict.case_of(one.entry)).get(fingerprint)
-    return render(request, "scans/finding.html", {"page": scans_finding.of_digest(one, judged)})
+    environment = asked.one_of(request, "environment", ENVIRONMENTS) or ENVIRONMENTS[0]
+    case = verdict.case_of(one.entry, environment=environment)
+    return render(request, "scans/finding.html", {"page": scans_finding.of_digest(one, case)})
 
 
 @require_http_methods(["GET", "POST"])

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from deploy_records import findings_listing
 from deploy_records.models import DigestFinding, ImageDigest, ScanFinding, ScanMatch
-from deploy_records.rules.blocking import Judged
+from deploy_records.rules.case import Case
 from deploy_records.rules.merging import CLAIMED_HARMLESS
 from portal.pages import scans_findings
 from portal.pages.places import Place, places_of
@@ -80,18 +80,25 @@ def of_report(one: ScanFinding) -> FindingPage:
     )
 
 
-def of_digest(one: DigestFinding, judged: Judged | None) -> FindingPage:
+def of_digest(one: DigestFinding, case: Case) -> FindingPage:
+    """`case`: what the gate judges, in the environment that is looked at."""
     entry = one.entry
+    judged = next((each for each in case.judged if each.fact.fingerprint == one.fingerprint), None) if case.policy else None
     return FindingPage(
         finding=one,
         sources=[_source(each) for each in findings_listing.sources_of(one)],
-        answer=sentences.finding_of_digest(one, judged),
+        answer=sentences.finding_of_digest(one, case, judged),
         ask=scans_findings.ask_for_exception(one, entry) if judged is None or judged.blocks else "",
         elsewhere=_elsewhere(one.name, one.package, entry),
         entry=entry,
-        excuse=scans_findings.excuse_of(judged),
+        excuse=scans_findings.excuse_of(judged) if _is_known(case) else None,
         why_not=judged.why_not if judged else (),
     )
+
+
+def _is_known(case: Case) -> bool:
+    """Whether findings are judged one by one: with too many that may block, or a policy that nobody can read, none is."""
+    return case.policy is not None and not case.uncounted
 
 
 def _source(one: ScanFinding) -> Source:

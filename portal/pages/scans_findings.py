@@ -102,10 +102,16 @@ def of_report(one: ScanFinding) -> Row:
     return _row(one, url, one.location, one.title, (one.tool,) if one.tool else ())
 
 
-def of_digest(one: DigestFinding, judged: Mapping[str, Judged], entry: ImageDigest, *, known: bool = True) -> Row:
-    """`judged`: by fingerprint, what the gate makes of all that may block; not `known` where these are too many."""
+def of_digest(
+    one: DigestFinding, judged: Mapping[str, Judged], entry: ImageDigest, *, known: bool = True, environment: str = ""
+) -> Row:  # fmt: skip
+    """`judged`: by fingerprint, what the gate makes of all that may block; not `known` where it judges none by itself.
+    `environment`: where the gate is asked, if not in production.
+    """
     url = reverse("digest-finding", args=[one.entry_id, one.fingerprint])
-    excuse = excuse_of(judged.get(one.fingerprint)) if known else Excuse("warn", "Not judged", "too many block")
+    if environment:
+        url = f"{url}?environment={environment}"
+    excuse = excuse_of(judged.get(one.fingerprint)) if known else Excuse("warn", "Not judged", "the gate refuses without it")
     row = _row(one, url, one.finding.location, one.finding.title, one.tool_names)
     blocks = one.fingerprint in judged and judged[one.fingerprint].blocks
     return replace(row, excuse=excuse, ask=ask_for_exception(one, entry) if blocks else "")

@@ -7,6 +7,8 @@ from django.utils.safestring import SafeString
 
 from deploy_records.models import DigestFinding, ReportChange, ScanFinding, ScanMatch, ScanReport
 from deploy_records.rules.blocking import Judged
+from deploy_records.rules.case import Case
+from deploy_records.rules.policy import ENVIRONMENTS
 from deploy_records.scanners.report import Severity
 from portal.sentences.parts import Answer, claim, counted, full, listed, said, sentence, some, strong
 from portal.templatetags.digest import hexes
@@ -102,18 +104,21 @@ def finding_of_report(one: ScanFinding) -> Answer:
     return Answer("info", words, said(one.title))
 
 
-def finding_of_digest(one: DigestFinding, judged: Judged | None) -> Answer:
-    """What the gate makes of it."""
+def finding_of_digest(one: DigestFinding, case: Case, judged: Judged | None) -> Answer:
+    """What the gate makes of it; production is meant where nothing is said."""
     head = said(strong(one.name), _within(one.package, one.version), f": {one.severity}.")
     sub = said(one.finding.title)
+    where = "" if case.environment == ENVIRONMENTS[0] else f" in {case.environment}"
+    if case.policy is None or case.uncounted:
+        return Answer("warn", said(head, f" The gate refuses the digest{where} without judging each finding."), sub)
     if judged is None:
-        return Answer("none", said(head, " It does not block."), sub)
+        return Answer("none", said(head, f" It does not block{where}."), sub)
     if judged.blocks:
-        return Answer("stop", said(head, " Nothing excuses it, so the gate refuses the digest."), sub)
+        return Answer("stop", said(head, f" Nothing excuses it, so the gate refuses the digest{where}."), sub)
     number = judged.excused_by.rpartition("-")[2]
     name = claim(judged.excused_by, reverse("poam-item", args=[int(number)]) if number.isdigit() else "")
     until = said(" until ", exact(judged.until, "when")) if judged.until else SafeString("")
-    return Answer("excused", said(head, " ", name, " excuses it", until, "."), sub)
+    return Answer("excused", said(head, " ", name, f" excuses it{where}", until, "."), sub)
 
 
 def _within(package: str, version: str) -> str:

@@ -1,12 +1,17 @@
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from deploy_records.models import LedgerState
 from tests import factories
+from tests.deploy_records.images import sha as scan_sha
+from tests.deploy_records.scan_files import trivy, vulnerability
 from tests.factories import person, sha
 from tests.portal.looking import queries, text_of, window
+from tests.portal.scanning import brought, registered
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +115,55 @@ def test_somebody_without_a_role_is_refused(manager: User) -> None:
     answer = window(person()).get("/ledger/")
     assert answer.status_code == 403
     assert "Reading the ledger takes the role" in text_of(answer)
+
+
+# Findings
+
+
+def test_each_row_says_what_reports_found(manager: User) -> None:
+    found = registered("found")
+    brought(trivy(found.digest, findings=(vulnerability("CVE-2026-1", "CRITICAL"), vulnerability("CVE-2026-2", "LOW"))))
+    brought(trivy(registered("clean").digest, findings=()))
+    registered("not looked at")
+    said = text_of(window(manager).get("/ledger/"))
+    assert "1 Critical" in said
+    assert "1 lower" in said
+    assert "None found" in said
+    assert "not scanned" in said
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("severity=critical", {"unknown"}),
+        ("severity=high", {"unknown", "high"}),
+        ("severity=any", {"unknown", "high", "low"}),
+        ("severity=none", {"clean"}),
+        ("severity=not-scanned", {"unscanned"}),
+        ("severity=nonsense", {"unknown", "high", "low", "clean", "unscanned"}),
+        ("tag=v-high", {"high"}),
+        ("tag=v-hig", set()),
+        ("tag=%22", set()),
+        ("severity=high&tag=v-unknown", {"unknown"}),
+    ],
+)
+def test_it_is_filtered_by_findings_and_by_tag(query: str, found: set[str], manager: User) -> None:
+    for word in ("unknown", "high", "low"):
+        one = registered(word, tag=f"v-{word}")
+        brought(trivy(one.digest, findings=(vulnerability(severity=word.upper()),)))
+    brought(trivy(registered("clean").digest, findings=()))
+    registered("unscanned")
+    page = window(manager).get(f"/ledger/?{query}").content.decode()
+    words = ("unknown", "high", "low", "clean", "unscanned")
+    assert {word for word in words if f'title="{scan_sha(word)}"' in page} == found
+
+
+@pytest.mark.parametrize(
+    ("age", "found"), [("7", {1}), ("30", {1, 20}), ("90", {1, 20, 80}), ("older", {100}), ("nonsense", {1, 20, 80, 100})]
+)
+def test_it_is_filtered_by_age(age: str, found: set[int], manager: User, operator: User) -> None:
+    now = timezone.now()
+    for days in (1, 20, 80, 100):
+        factories.entry(days, built_at=now - timedelta(days=days), registered_by=operator)
+    page = window(manager).get(f"/ledger/?age={age}").content.decode()
+    assert {days for days in (1, 20, 80, 100) if f'title="{sha(days)}"' in page} == found
