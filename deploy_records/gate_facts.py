@@ -16,6 +16,7 @@ from deploy_records.models import (
     DigestFinding,
     ImageDigest,
     LedgerState,
+    Outcome,
     PlatformImage,
     PoamItem,
     PoamState,
@@ -55,6 +56,13 @@ def cases(questions: Sequence[Question], at: datetime, policies: Mapping[str, In
         return []
     known = Known(questions, at, policies or policies_in_force.all_in_force())
     return [known.case(question) for question in questions]
+
+
+def ran_here(questions: Sequence[Question]) -> list[bool]:
+    """For each question whether the digest ran healthy at its place before, and was not undone. One query."""
+    ran = Deployment.objects.filter(entry__in={one.entry.pk for one in questions}, healthy_at__isnull=False)
+    known = set(ran.exclude(outcome=Outcome.UNDONE).order_by().values_list("entry", "host", "service").distinct())
+    return [(one.entry.pk, one.host, one.service) in known for one in questions]
 
 
 @dataclass(frozen=True)

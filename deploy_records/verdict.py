@@ -1,6 +1,7 @@
 """May this digest run, here and now, and until when? Gathers what the record knows and asks the gate's rules."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -45,8 +46,11 @@ def ask_each(
     questions: Sequence[Question], *, rolling_back: bool = False, at: datetime | None = None
 ) -> list[Decision]:  # fmt: skip
     """One answer for each question, in their order, in a number of queries that does not grow with them."""
-    rules = gate.TO_ROLL_BACK if rolling_back else gate.TO_DEPLOY
-    return [gate.decide(case, rules) for case in gate_facts.cases(questions, at or timezone.now())]
+    cases = gate_facts.cases(questions, at or timezone.now())
+    if not rolling_back:
+        return [gate.decide(case) for case in cases]
+    ran = gate_facts.ran_here(questions)
+    return [gate.decide(replace(case, ran_here=here), gate.TO_ROLL_BACK) for case, here in zip(cases, ran, strict=True)]
 
 
 def ask_then(question: Question, at: datetime) -> Decision:

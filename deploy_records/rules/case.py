@@ -75,6 +75,8 @@ class Case:
     place: Place = field(default_factory=Place)
     platform: str = ""
     running: Running | None = None
+    ran_here: bool = False
+    """Whether it has run healthy at the place that is asked about; read for a rollback only."""
 
     @property
     def asked(self) -> Policy:

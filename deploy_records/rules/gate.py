@@ -60,10 +60,13 @@ def no_failure_since_it_was_good(case: Case) -> RuleResult:
 
 
 def was_known_good(case: Case) -> RuleResult:
-    rule = "It has run healthy before"
-    if case.known_good_at and case.known_good_at <= case.at:
-        return RuleResult(rule, True, "It has been known good.", key="was-good")
-    why = "It has never been known good."
+    """Where it is asked for a service, as that: what is known good elsewhere came past the rules of another environment."""
+    service = case.place.service
+    rule = f"It has run healthy before{f' as {service}' if service else ''}"
+    is_good = case.known_good_at is not None and case.known_good_at <= case.at
+    if is_good and (case.ran_here or not service):
+        return RuleResult(rule, True, f"It has been known good{' here' if service else ''}.", key="was-good")
+    why = f"It has never run healthy as {service} there." if is_good else "It has never been known good."
     return RuleResult(rule, False, why, "Upgrade to it instead, once it is approved.", key="was-good")
 
 

@@ -6,7 +6,7 @@ from chatbot_service import dispatch
 from chatbot_service.dispatch import Request
 from chatbot_service.models import Job, JobState, Kind, Service
 from deploy_records.errors import NotAllowed, Refused
-from deploy_records.models import AuditEvent, LedgerState
+from deploy_records.models import AuditEvent, Deployment, LedgerState, Outcome
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +109,23 @@ def test_a_rollback_goes_to_the_one_before_by_itself(running: Service, operator:
 def test_a_rollback_without_a_digest_that_ran_here_is_refused(running: Service, operator: Request) -> None:
     with pytest.raises(Refused, match="nothing to roll back to"):
         dispatch.rollback(running, "", operator)
+
+
+def test_a_rollback_to_what_is_known_good_elsewhere_only_is_refused(running: Service, operator: Request) -> None:
+    """It came past the rules of another environment, and past those of this one it would go as an upgrade."""
+    elsewhere = factories.entry("elsewhere", scanned=False)
+    factories.service("tried", runs=elsewhere, host=factories.host("dev-1"), environment="development")
+    with pytest.raises(Refused, match="never run healthy as personal_chatbot there"):
+        dispatch.rollback(running, elsewhere.digest, operator)
+    assert not Job.objects.exists()
+
+
+def test_a_rollback_to_what_was_undone_here_is_refused(running: Service, operator: Request) -> None:
+    undone = factories.entry("undone")
+    factories.ran_before(running, undone)
+    Deployment.objects.filter(entry=undone).update(outcome=Outcome.UNDONE)
+    with pytest.raises(Refused, match="never run healthy"):
+        dispatch.rollback(running, undone.digest, operator)
 
 
 def test_deprecating_in_a_rollback_takes_a_note(running: Service, operator: Request) -> None:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from deploy_records import poam, poam_drafting, policies, verdict
 from deploy_records.errors import Refused
-from deploy_records.models import AuditEvent, ImageDigest, PoamItem, PoamState
+from deploy_records.models import AuditEvent, Deployment, ImageDigest, Outcome, PoamItem, PoamState
 from deploy_records.poam_drafting import Asked
 from deploy_records.rules.exceptions import last_moment
 from deploy_records.scanners.report import Severity
@@ -27,6 +27,9 @@ def asker() -> User:
 
 
 def go_back(entry: ImageDigest, by: User, job: int = 12, service: str = "chatbot") -> tuple[PoamItem, ...]:
+    now = timezone.now()
+    ran = {"kind": "upgrade", "started_at": now, "healthy_at": now, "ended_at": now, "outcome": Outcome.REPLACED}
+    Deployment.objects.get_or_create(entry=entry, host="prod-1", service=service, defaults=ran)
     decision = verdict.ask(entry, rolling_back=True, service=service, host="prod-1")
     assert decision.allowed
     asked = Asked(job, by, "Answers time out", service, "prod-1", "192.0.2.7")

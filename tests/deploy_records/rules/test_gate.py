@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deploy_records.rules.evidence import CLOCKS_DIFFER
 from deploy_records.rules.gate import TO_DEPLOY, TO_ROLL_BACK, Case, Decision, RuleResult, decide
-from tests.deploy_records.rules.cases import APPROVED, BEFORE, KNOWN_GOOD, NOW, policy, refused, relied, report, yes
+from tests.deploy_records.rules.cases import APPROVED, BEFORE, KNOWN_GOOD, NOW, PLACE, policy, refused, relied, report, yes
 
 moments = st.integers(-10_000, 10_000).map(lambda minutes: NOW + timedelta(minutes=minutes))
 cases = st.builds(
@@ -138,6 +138,14 @@ def test_going_back_to_what_never_ran_healthy_is_refused_also_if_approved() -> N
     decision = decide(APPROVED, TO_ROLL_BACK)
     assert not decision.allowed
     assert "Upgrade to it instead" in decision.refusals[0].to_clear
+
+
+def test_going_back_as_a_service_is_for_what_ran_healthy_as_that_service() -> None:
+    elsewhere = replace(KNOWN_GOOD, place=replace(PLACE, service="chatbot"))
+    decision = decide(elsewhere, TO_ROLL_BACK)
+    assert [one.key for one in decision.refusals] == ["was-good"]
+    assert "never run healthy as chatbot there" in decision.sentence
+    assert decide(replace(elsewhere, ran_here=True), TO_ROLL_BACK).allowed
 
 
 def test_a_policy_that_cannot_be_read_means_no_but_never_stops_a_rollback() -> None:
