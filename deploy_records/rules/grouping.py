@@ -2,14 +2,15 @@
 
 The same vulnerability in the same version of a package is one thing, whichever tools saw it and by whichever of its
 names: one tool's CVE and another's GHSA are one if either lists the other as an alias. Two different CVEs are never
-one, whatever a report says of aliases. Everything else (secrets, code, configuration) is the same if its fingerprint is.
+one, whatever a report says of aliases, nor are packages of two ecosystems that have the same name: an exception for the
+one says nothing of the other. Everything else (secrets, code, configuration) is the same if its fingerprint is.
 """
 
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from deploy_records.scanners.identity import main_name, package_key
+from deploy_records.scanners.identity import main_name, package_key, package_type
 from deploy_records.scanners.report import FindingKind, FindingState, Severity
 
 _PLACES = 8 * 1024 * 1024
@@ -36,21 +37,21 @@ class Groups:
     """Which findings belong together: a forest of them, in which each thing has one root. All of it numbers."""
 
     def __init__(self) -> None:
-        self._parents, self._cves = array("q"), array("q")
+        self._parents, self._cves, self._types = array("q"), array("q"), array("q")
         self._by_key: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._parents)
 
     def add(self, one: Seen) -> int:
-        group, cve = -1, _cve(one)
+        group, cve, kind = -1, _cve(one), _type(one)
         for key in _keys(one):
             known = self._by_key.get(key, -1)
             if known < 0:
-                group = self._new(cve) if group < 0 else group
+                group = self._new(cve, kind) if group < 0 else group
                 self._by_key[key] = group
             elif group < 0:
-                group = self._fitting(known, cve)
+                group = self._fitting(known, cve, kind)
             else:
                 self._join(known, group)
         return group
@@ -61,26 +62,32 @@ class Groups:
             group = parent
         return group
 
-    def _new(self, cve: int) -> int:
+    def _new(self, cve: int, kind: int) -> int:
         self._parents.append(len(self._parents))
         self._cves.append(cve)
+        self._types.append(kind)
         return len(self._parents) - 1
 
-    def _fitting(self, known: int, cve: int) -> int:
-        """The known group, unless the finding is another CVE than it."""
+    def _fitting(self, known: int, cve: int, kind: int) -> int:
+        """The known group, unless the finding is another CVE than it, or in a package of another type."""
         root = self.root(known)
-        if cve and self._cves[root] not in {0, cve}:
-            return self._new(cve)
-        self._cves[root] = self._cves[root] or cve
+        if self._are_two(self._cves[root], cve) or self._are_two(self._types[root], kind):
+            return self._new(cve, kind)
+        self._cves[root], self._types[root] = self._cves[root] or cve, self._types[root] or kind
         return root
 
     def _join(self, left: int, right: int) -> None:
         left, right = self.root(left), self.root(right)
-        cves = {self._cves[left], self._cves[right]} - {0}
-        if left == right or len(cves) > 1:
+        two = self._are_two(self._cves[left], self._cves[right]) or self._are_two(self._types[left], self._types[right])
+        if left == right or two:
             return
         self._parents[right] = left
-        self._cves[left] = cves.pop() if cves else 0
+        self._cves[left] = self._cves[left] or self._cves[right]
+        self._types[left] = self._types[left] or self._types[right]
+
+    @staticmethod
+    def _are_two(one: int, other: int) -> bool:
+        return bool(one and other) and one != other
 
 
 def _cve(one: Seen) -> int:
@@ -91,13 +98,23 @@ def _cve(one: Seen) -> int:
     return hash(main) if main.startswith("CVE-") else 0
 
 
+def _type(one: Seen) -> int:
+    """A number for the ecosystem of the package; 0 where no package URL tells it."""
+    kind = package_type(one.purl) if one.kind is FindingKind.VULNERABILITY else ""
+    return hash(kind) if kind else 0
+
+
 def _keys(one: Seen) -> list[int]:
-    """Hashes of what says that it is the same thing: numbers, so that many take little memory."""
+    """Hashes of what says that it is the same thing: numbers, so that many take little memory. First those that name the
+    ecosystem, where it is known, so that a finding comes to its like before it comes to what has its name only.
+    """
     package = package_key(one.purl, one.package) if one.kind is FindingKind.VULNERABILITY else ""
     if not package:
         return [hash(one.fingerprint)]
     version = one.version.removeprefix("v")
-    return [hash((name.casefold(), package, version)) for name in (one.name, *one.aliases)]
+    kind = package_type(one.purl)
+    places = [(package, version, kind), (package, version)] if kind else [(package, version)]
+    return [hash((name.casefold(), *place)) for place in places for name in (one.name, *one.aliases)]
 
 
 def maybe_together(findings: Iterable[Seen]) -> bytearray:

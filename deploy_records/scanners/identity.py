@@ -57,6 +57,11 @@ def package_key(purl: str, package: str) -> str:
     return f"{namespace}{joint}{name}" if namespace and joint else name
 
 
+def package_type(purl: str) -> str:
+    """pypi, npm, deb, …; nothing where the package URL is not known."""
+    return purl.removeprefix("pkg:").lstrip("/").partition("/")[0].lower() if purl.startswith("pkg:") else ""
+
+
 def fingerprint(kind: FindingKind, *parts: str) -> str:
     return hashlib.sha256("\x1f".join((kind, *parts)).encode("utf-8", "replace")).hexdigest()
 

@@ -84,6 +84,19 @@ def test_a_package_is_the_same_by_its_purl_and_by_its_name() -> None:
     assert one(seen(1, purl=OPENSSL), seen(2, tool="Grype")).purl == OPENSSL
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2)])
+def test_packages_of_one_name_in_two_ecosystems_are_two_things(order: tuple[int, ...]) -> None:
+    findings = (
+        seen(1, package="foo", version="1.0", purl="pkg:pypi/foo@1.0"),
+        seen(2, package="foo", version="1.0", purl="pkg:npm/foo@1.0"),
+        seen(3, package="foo", version="1.0", purl="pkg:npm/foo@1.0", tool="Grype"),
+        seen(4, package="foo", version="1.0", tool="a tool without package URLs"),
+    )
+    made = put_together(*(findings[place] for place in order))
+    assert sorted(one.purl for one in made) == ["pkg:npm/foo@1.0", "pkg:pypi/foo@1.0"]
+    assert sum(len(one.sources) for one in made) == 4
+
+
 def test_the_worst_severity_counts_and_unknown_is_the_worst() -> None:
     assert one(seen(1, severity=Severity.LOW), seen(2, severity=Severity.CRITICAL)).severity is Severity.CRITICAL
     assert one(seen(1, severity=Severity.CRITICAL), seen(2, severity=Severity.UNKNOWN)).severity is Severity.UNKNOWN
