@@ -13,8 +13,9 @@ from deploy_records.scanners.report import FindingKind
 
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.IGNORECASE)
 _GHSA = re.compile(r"GHSA(?:-[23456789cfghjmpqrvwx]{4}){3}", re.IGNORECASE)
-# An advisory of a distribution covers several vulnerabilities, so it is not another name of one of them.
-_NAMES_ONE = re.compile(r"(?:CVE|GHSA|PYSEC|RUSTSEC|GO|OSV|MAL|HSEC|RSEC|GSD|SNYK|TEMP|NSWG|EEF|CWE)-", re.IGNORECASE)
+# An advisory of a distribution covers several vulnerabilities, so it is not another name of one of them; nor is a CWE.
+_NAMES_ONE = re.compile(r"(?:CVE|GHSA|PYSEC|RUSTSEC|GO|OSV|MAL|HSEC|RSEC|GSD|SNYK|TEMP|NSWG|EEF)-", re.IGNORECASE)
+_MOST_ALIASES = 50
 _WITH_NAMESPACE = {"maven": ":", "npm": "/", "golang": "/", "composer": "/", "swift": "/", "github": "/", "clojars": "/"}
 
 
@@ -26,10 +27,12 @@ def named_in(text: str) -> tuple[str, ...]:
 
 
 def aliases(own: str, others: Iterable[str]) -> tuple[str, ...]:
-    """Other names of the same vulnerability. Where several CVEs are named, none is another name of the whole."""
+    """Other names of the same vulnerability, as many as one may have. Where several CVEs are named, none is another name
+    of the whole.
+    """
     found = [other for other in dict.fromkeys(others) if other and other != own and _NAMES_ONE.match(other)]
     cves = {name.upper() for name in (own, *found) if _CVE.fullmatch(name)}
-    return tuple(name for name in found if len(cves) <= 1 or not _CVE.fullmatch(name))
+    return tuple(name for name in found if len(cves) <= 1 or not _CVE.fullmatch(name))[:_MOST_ALIASES]
 
 
 def main_name(own: str, others: Iterable[str]) -> str:

@@ -65,6 +65,11 @@ def test_a_vulnerability_is_compared_by_its_best_known_name(own: str, others: li
 def test_an_advisory_on_several_cves_is_none_of_them() -> None:
     assert identity.aliases("GHSA-2222-3333-4444", ["CVE-2026-1", "CVE-2026-1000", "CVE-2026-1001"]) == ("CVE-2026-1",)
     assert identity.aliases("RHSA-2026:1", ["DSA-5000-1", "", "RHSA-2026:1"]) == ()
+    assert identity.aliases("GHSA-2222-3333-4444", ["CWE-79"]) == ()
+
+
+def test_no_more_names_are_held_of_a_vulnerability_than_one_may_have() -> None:
+    assert len(identity.aliases("GHSA-2222-3333-4444", (f"GO-2026-{number}" for number in range(1000)))) == 50
 
 
 @pytest.mark.parametrize(("one", "other"), [("v1.2.3", "1.2.3"), ("1.22.1", "v1.22.1")])
