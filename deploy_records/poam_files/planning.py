@@ -12,7 +12,7 @@ from enum import StrEnum
 from deploy_records.poam_files.comparing import term_differences
 from deploy_records.poam_files.entry import LAPSING, Entry, number_in, same_id
 from deploy_records.poam_files.tree import Problem
-from deploy_records.rules.exceptions import LONGEST, Limits, is_within_limit, last_moment, shown, whole_second
+from deploy_records.rules.exceptions import LONGEST, Limits, is_within_limit, last_moment, shown
 from deploy_records.rules.terms import missing
 
 _FROZEN = "It is approved in the ledger, where its text stays as it was decided on."
@@ -165,7 +165,7 @@ class _Planner:
         if entry.status not in LAPSING:
             return
         ends, severity = entry.terms.expires_at, entry.terms.severity
-        if whole_second(ends) < self._now:
+        if ends <= self._now:
             self._note(entry, f"It ended on {shown(ends)}. Write the status expired, or give it a later end.")
         elif entry.created_at > self._now:
             self._note(entry, f"It was created on {shown(entry.created_at)}, which is to come.")

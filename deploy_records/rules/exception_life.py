@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from deploy_records.rules.approval import Answer, Who
-from deploy_records.rules.exceptions import DEFAULT_LIMITS, LONGEST, Limits, is_within_limit, last_moment, shown, whole_second
+from deploy_records.rules.exceptions import DEFAULT_LIMITS, LONGEST, Limits, is_within_limit, last_moment, shown
 from deploy_records.rules.terms import Terms, missing
 
 CAN_BE_REVISED = frozenset({"draft", "requested", "rejected"})
@@ -40,7 +40,7 @@ def may_hold(terms: Terms, *, name: str, now: datetime, limits: Limits = DEFAULT
     lacking = missing(terms)
     if lacking:
         return _wrong(f"{name} is not complete: say {' and '.join(lacking)} first.")
-    if whole_second(terms.expires_at) < now:
+    if terms.expires_at <= now:  # also within its last second: an approval ends after it begins
         return _wrong(f"{name} would end on {shown(terms.expires_at)}, which is past. Give it a later end.")
     if not is_within_limit(now, terms.expires_at, terms.severity, limits):
         days = limits.get(terms.severity, LONGEST).days

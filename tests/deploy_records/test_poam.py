@@ -159,6 +159,12 @@ class TestApproving:
         with pytest.raises(Refused, match="which is past"):
             poam.approve(item, reviewer(), now=soon(11))
 
+    def test_nor_can_one_in_the_last_second_of_its_time(self) -> None:
+        item = requested()
+        with pytest.raises(Refused, match="which is past"):
+            poam.approve(item, reviewer(), now=item.expires_at + timedelta(milliseconds=500))
+        assert poam.approve(item, reviewer(), now=item.expires_at - timedelta(seconds=1)).until == item.expires_at
+
     def test_pages_learn_why_not(self) -> None:
         item = requested()
         assert poam.may_approve(item, reviewer()).allowed

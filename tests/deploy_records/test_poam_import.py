@@ -52,6 +52,10 @@ def get(number: int = 7) -> PoamItem:
 
 
 class TestNewEntries:
+    def test_what_ends_in_this_very_second_is_refused_with_its_line(self) -> None:
+        with pytest.raises(Invalid, match="It ended on"):
+            bring_in(source(entry()), requester(), trusted=True, now=soon(10) + timedelta(milliseconds=500))
+
     def test_what_git_approved_is_a_request_here_with_a_note_of_it(self) -> None:
         plan = bring_in(source(entry(approvedBy="mara")), requester())
         item = get()
