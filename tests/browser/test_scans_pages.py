@@ -17,7 +17,7 @@ from tests.deploy_records.scan_files import UNKNOWN, grype, pip_audit, spdx, tri
 from tests.portal import exceptions
 from tests.portal.scanning import HOSTILE, brought, olga, registered
 
-PURL = {"PkgIdentifier": {"PURL": "pkg:pypi/starlette@1.0"}}
+PURL: dict[str, Any] = {"PkgIdentifier": {"PURL": "pkg:pypi/starlette@1.0"}}
 FOUND = (
     vulnerability("CVE-2026-9230", FixedVersion="3.0.17", PrimaryURL="https://avd.example.com/x", Title="An out-of-bounds read"),
     vulnerability("CVE-2026-62727", package="starlette", FixedVersion="0.49.1", **PURL),
