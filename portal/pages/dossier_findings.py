@@ -18,7 +18,7 @@ from deploy_records.rules.case import Case
 from deploy_records.rules.policy import ENVIRONMENTS
 from portal.pages import asked, scans_findings, scans_tabs
 from portal.pages.places import Place, places_of
-from portal.pages.scans_findings import BLOCKS, EXCUSED, OF_DIGEST, REST, Row
+from portal.pages.scans_findings import BLOCKS, EXCUSED, HARMLESS, OF_DIGEST, REST, Row
 from portal.pages.scans_tabs import ChangesTab, ComponentsTab, FindingsTab, Tab
 from portal.sentences.exceptions import Shown, package, status_of, vulnerabilities
 
@@ -109,18 +109,19 @@ def judged_of(case: Case) -> Mapping[str, Judged]:
 
 
 def _findings(request: HttpRequest, entry: ImageDigest, counts: Counts, case: Case) -> FindingsTab:
-    filters = scans_findings.filters_of(request, OF_DIGEST)
+    excuses = OF_DIGEST if _judges_each(case) else {HARMLESS: OF_DIGEST[HARMLESS]}
+    filters = scans_findings.filters_of(request, excuses)
     rows = _in_excuse(findings_listing.findings(entry, filters.wish()), filters.excused, judged_of(case))
     return scans_tabs.findings(
         request, rows, filters, _shown(entry, case),
         counts={str(name): number for name, number in counts.by_severity.items()},
-        tools=findings_listing.tools_of(entry), excuses=OF_DIGEST, judged=True,
+        tools=findings_listing.tools_of(entry), excuses=excuses, judged=True,
     )  # fmt: skip
 
 
 def _shown(entry: ImageDigest, case: Case) -> Callable[[DigestFinding], Row]:
     """How a finding is shown: with what the gate makes of it here, or without, where it is another digest's."""
-    judged, known = judged_of(case), case.policy is not None and not case.uncounted
+    judged, known = judged_of(case), _judges_each(case)
     environment = "" if case.environment == ENVIRONMENTS[0] else case.environment
 
     def show(one: DigestFinding) -> Row:
@@ -129,6 +130,11 @@ def _shown(entry: ImageDigest, case: Case) -> Callable[[DigestFinding], Row]:
         return scans_findings.of_digest(one, judged, entry, known=known, environment=environment)
 
     return show
+
+
+def _judges_each(case: Case) -> bool:
+    """With a policy that cannot be read, or too many findings that may block, the gate refuses without looking at each."""
+    return case.policy is not None and not case.uncounted
 
 
 def _in_excuse(rows: QuerySet[DigestFinding], asked_for: str, judged: Mapping[str, Judged]) -> QuerySet[DigestFinding]:

@@ -16,8 +16,9 @@ from portal.pages import asked
 from portal.sentences.scans import WORST_FIRST
 
 BLOCKS, EXCUSED, HARMLESS, REST = "blocks", "excused", "claimed", "rest"
-OF_DIGEST = {BLOCKS: "Blocks", EXCUSED: "Excused", REST: "Does not block", HARMLESS: "Called harmless by the report"}
-OF_REPORT = {"open": "Open", HARMLESS: "Called harmless by the report"}
+OF_DIGEST = {BLOCKS: "Blocks", EXCUSED: "Excused", REST: "Does not block", HARMLESS: "Called harmless"}
+OF_REPORT = {"open": "Open", HARMLESS: "Called harmless"}
+"""Called harmless by a report, which is its word and no exception."""
 _FIXES = {"yes": True, "no": False}
 _MOST_NAMES = 3
 _ASKED_AS = {Severity.UNKNOWN: Severity.CRITICAL, Severity.INFO: Severity.LOW}

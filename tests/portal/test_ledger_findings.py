@@ -154,6 +154,7 @@ def test_too_many_to_judge_are_not_called_harmless(scanned: ImageDigest, viewer:
     said = text_of(window(viewer).get(f"/ledger/{scanned.pk}/"))
     assert "Not judged the gate refuses without it" in said
     assert "not needed" not in said
+    assert "Does not block" not in said
 
 
 def test_hostile_words_of_a_report_are_text(entry: ImageDigest, viewer: User) -> None:
