@@ -8,9 +8,8 @@ from django.test import Client
 
 from deploy_records import scan_imports
 from deploy_records.errors import Invalid
-from deploy_records.models import AuditEvent, ImportState, ScanImport, ScanMatch, ScanReport, StoredFile
+from deploy_records.models import ImportState, ScanImport, ScanMatch, ScanReport, StoredFile
 from deploy_records.scanners import FORMATS
-from portal import bodies
 from portal.pages import scans_upload
 from tests.deploy_records.scan_files import UNKNOWN, pip_audit, trivy
 from tests.factories import person
@@ -155,36 +154,7 @@ def test_what_a_worker_refuses_is_told_with_its_reason(operator: User, everythin
     assert "no report of a known form" in said
 
 
-# Bounds
-
-
-def test_more_than_may_be_sent_at_once_is_refused_before_it_is_read(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_form(*_: Any) -> None:
-        raise AssertionError("It was read as a form.")
-
-    monkeypatch.setattr("django.http.request.HttpRequest.parse_file_upload", no_form)
-    monkeypatch.setattr(scans_upload.upload, "most_bytes", 1000)
-    monkeypatch.setattr(bodies, "MOST_BYTES", 1000)
-    answer = window(operator).post(UPLOAD, {"file": sent(b"x" * 5000)})
-    assert answer.status_code == 413
-    assert "more than the portal takes. Send at most" in text_of(answer)
-    assert "in fewer files or packed with gzip" in text_of(answer)
-    assert last_refusal().changes["code"] == "too-large"
-
-
-def test_every_other_page_takes_little(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MOST_BYTES", 1000)
-    assert window(operator).post("/poam/new/", {"justification": "x" * 5000}).status_code == 413
-
-
-@pytest.mark.parametrize("who", ["stranger", "viewer"])
-def test_only_who_may_import_can_make_the_portal_read_much(who: str, viewer: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MOST_BYTES", 1000)
-    client = window(viewer) if who == "viewer" else Client()
-    answer = client.post(UPLOAD, {"file": sent(b"x" * 5000)})
-    assert answer.status_code == 403
-    assert "You may not send so much." in text_of(answer)
-    assert not AuditEvent.objects.filter(action="report.imported").exists()
+# How
 
 
 def test_files_go_to_the_disk_and_never_to_memory(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
