@@ -30,10 +30,12 @@ def load(model: type[Model], columns: Sequence[str], rows: Iterable[Row]) -> Non
 
 
 class Rows:
-    """Rows that are written once and read any number of times, a few hundred of them in memory. Texts, numbers, None."""
+    """Rows that are written once and read any number of times, a few hundred of them in memory. Texts, numbers, None.
+    `size`: bytes of those in the file.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._held, self.count = file, list[Row](), 0
+        self._file, self._held, self.count, self.size = file, list[Row](), 0, 0
 
     def add(self, row: Row) -> None:
         self._held.append(row)
@@ -50,7 +52,7 @@ class Rows:
     def _write(self) -> None:
         self._file.seek(0, 2)
         data = marshal.dumps(self._held)
-        self._file.write(len(data).to_bytes(_SIZE) + data)
+        self.size += self._file.write(len(data).to_bytes(_SIZE) + data)
         self._held = []
 
 

@@ -22,12 +22,13 @@ from deploy_records.audit import Actor, Event, about
 from deploy_records.errors import Refused
 from deploy_records.models import ImageDigest, ImportState, ScanImport
 from deploy_records.people import Person, require
+from deploy_records.scanners.reading import is_at_least
 from deploy_records.scans import MAY_IMPORT, Imported
 
 log = logging.getLogger(__name__)
 
 LARGE = 5 * 1024 * 1024
-"""From so many bytes on a page hands a file over to a worker."""
+"""From so many bytes on, unpacked, a page hands a file over to a worker."""
 SILENCE = timedelta(seconds=60)
 """After so long without a sign of life a reader is taken for dead."""
 PUBLISH_AGAIN_AFTER = timedelta(seconds=15)
@@ -43,10 +44,9 @@ def receive(
     file: BinaryIO, name: str, by: Person, *, chosen: ImageDigest | None = None, address: str = ""
 ) -> Imported | ScanImport:  # fmt: skip
     """For pages: a small file is imported at once, a large one is kept and read by a worker."""
-    size = file.seek(0, 2)
-    if size < LARGE:
-        return scans.import_report(file, name, by, chosen=chosen, address=address)
-    return hand_over(file, name, by, chosen=chosen, address=address)
+    if is_at_least(file, LARGE):
+        return hand_over(file, name, by, chosen=chosen, address=address)
+    return scans.import_report(file, name, by, chosen=chosen, address=address)
 
 
 def hand_over(

@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from deploy_records.bulk_rows import Rows, spooled
+from deploy_records.errors import Refused
 from deploy_records.finding_rows import component_row, finding_row
+from deploy_records.rules.digest import shown
 from deploy_records.scanners import opened_report
+from deploy_records.scanners.reading import MOST_BYTES
 from deploy_records.scanners.report import Report
 
+MOST_WRITTEN = 2 * MOST_BYTES
+"""Of rows, in bytes."""
 _TOLD_EVERY = 500
 
 Progress = Callable[[int], object]
@@ -36,16 +41,29 @@ def read_whole(file: BinaryIO, name: str, progress: Progress) -> Iterator[Read]:
     with spooled() as findings, spooled() as components:
         with opened_report(file, name) as report:
             read = Read(report, findings, components)
-            _read(read, progress)
+            _read(read, name, progress)
         yield read
 
 
-def _read(read: Read, progress: Progress) -> None:
+def _read(read: Read, name: str, progress: Progress) -> None:
     for one in read.header.findings:
         read.findings.add(finding_row(one))
         read.severities[one.severity.value] += 1
         if read.findings.count % _TOLD_EVERY == 0:
+            _refuse_swollen(read, name)
             progress(read.findings.count)
     for component in read.header.components:
         read.components.add(component_row(component))
+        if read.components.count % _TOLD_EVERY == 0:
+            _refuse_swollen(read, name)
+            progress(read.findings.count)
     progress(read.findings.count)
+
+
+def _refuse_swollen(read: Read, name: str) -> None:
+    """A text that stands once in a file may belong to each of many findings."""
+    if read.findings.size + read.components.size > MOST_WRITTEN:
+        raise Refused(
+            f"{shown(name)} says the same of so many findings that it takes more than {MOST_WRITTEN // 1024**2} MiB when each "
+            "has its own. Expected at most that: scan in parts. Nothing was stored.", code="too-large", status=413,
+        )  # fmt: skip

@@ -21,8 +21,8 @@ from deploy_records.scanners.report import Lazily, Report, ReportKind
 
 T = TypeVar("T")
 
-MOST_ENTRIES = 1_000_000
-"""Findings, and components, of one report."""
+MOST_FINDINGS, MOST_COMPONENTS = 250_000, 1_000_000
+"""Of one report. Rows of findings are put together and written in one go, for which everybody else has to wait."""
 
 FORMATS = {
     trivy.NAME: "Trivy JSON",
@@ -63,15 +63,15 @@ def opened_report(file: BinaryIO, name: str) -> Iterator[Report]:
 def _bounded(report: Report, place: Place) -> Report:
     return replace(
         report,
-        findings=Lazily(lambda: _all_of(report.findings, "findings", place)),
-        components=Lazily(lambda: _all_of(report.components, "components", place)),
+        findings=Lazily(lambda: _all_of(report.findings, MOST_FINDINGS, "findings", place)),
+        components=Lazily(lambda: _all_of(report.components, MOST_COMPONENTS, "components", place)),
     )
 
 
-def _all_of(entries: Iterable[T], what: str, place: Place) -> Iterator[T]:
+def _all_of(entries: Iterable[T], most: int, what: str, place: Place) -> Iterator[T]:
     for number, entry in enumerate(entries):
-        if number >= MOST_ENTRIES:
-            raise place.wrong(f"it has more than {MOST_ENTRIES:,} {what}. Expected at most that: scan in parts.")
+        if number >= most:
+            raise place.wrong(f"it has more than {most:,} {what}. Expected at most that: scan in parts.")
         yield entry
 
 

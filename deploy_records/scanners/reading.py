@@ -91,6 +91,21 @@ def opened(file: BinaryIO, name: str) -> Iterator[Source]:
         yield source
 
 
+def is_at_least(file: BinaryIO, size: int) -> bool:
+    """Whether so many bytes are to be read, unpacked. What cannot be unpacked is as large as it is."""
+    if file.seek(0, 2) >= size or not _head(file).startswith(_GZIP):
+        return file.seek(0, 2) >= size
+    file.seek(0)
+    read = 0
+    try:
+        with gzip.GzipFile(fileobj=file, mode="rb") as unpacking:
+            while read < size and (piece := unpacking.read(PIECE)):
+                read += len(piece)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return read >= size
+
+
 @contextmanager
 def _unpacked(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
     if not _head(file).startswith(_GZIP):

@@ -3,14 +3,16 @@
 import re
 from dataclasses import dataclass, field
 
-from deploy_records.scanners import severity
+from deploy_records.scanners import identity, severity
 from deploy_records.scanners.fields import Node, at_most
 from deploy_records.scanners.report import Cvss
 
 MOST_RULE = 1000
 
-_MOST_RULES = 200_000
-_MOST_MESSAGES = 10_000
+# Rules are held, all of them, so that what they may say is bounded; a file may be large by nothing but rules.
+_MOST_RULES = 100_000
+_MOST_MESSAGES = 20_000
+_MOST_CWES = 20
 _MOST_HELP = 400
 _SCORE = "security-severity"
 _CWE = re.compile(r"\bcwe[-/_: ]*(?:cwe[-/_: ]*)?0*([0-9]{1,5})\b", re.IGNORECASE)
@@ -38,7 +40,6 @@ class Rule:
     score: Cvss | None = None
     word: str = ""
     """What stands where a score should, or a score beyond the scale."""
-    tags: tuple[str, ...] = ()
     cwe: tuple[str, ...] = ()
     other_ids: tuple[str, ...] = ()
     purl: str = ""
@@ -58,11 +59,17 @@ class Rules:
 
     @classmethod
     def of(cls, tool: Node) -> "Rules":
-        parts, count = [tool.node("driver"), *tool.few("extensions")], 0
+        parts, count, messages = [tool.node("driver"), *tool.few("extensions")], 0, 0
         components = list[tuple[Rule, ...]]()
         for part in parts:
-            components.append(tuple(map(_rule, at_most(_MOST_RULES - count, part.nodes("rules"), part.place.key("rules")))))
-            count += len(components[-1])
+            rules = list[Rule]()
+            for node in at_most(_MOST_RULES - count, part.nodes("rules"), part.place.key("rules")):
+                rules.append(_rule(node))
+                messages += len(rules[-1].messages)
+                if messages > _MOST_MESSAGES:
+                    raise node.place.wrong(f"expected at most {_MOST_MESSAGES:,} texts of messages in all rules together.")
+            components.append(tuple(rules))
+            count += len(rules)
         by_id = {rule.id: rule for rules in reversed(components) for rule in reversed(rules)}
         names = tuple((part.text("name"), part.text("guid")) for part in parts)
         return cls(tuple(components), by_id, names, _messages(parts[0], "globalMessageStrings"))
@@ -127,9 +134,8 @@ def _rule(node: Node) -> Rule:
         level=node.node("defaultConfiguration").text("level"),
         score=score,
         word=word,
-        tags=tags,
-        cwe=cwes_in(own, *tags, *(f"CWE-{one}" if one.isdigit() else one for one in related)),
-        other_ids=node.texts("deprecatedIds"),
+        cwe=cwes_in(own, *tags, *(f"CWE-{one}" if one.isdigit() else one for one in related))[:_MOST_CWES],
+        other_ids=identity.aliases(own, node.texts("deprecatedIds")),
         purl=purls[0] if len(purls) == 1 else "",
         labels=labels_in(text),
         messages=_messages(node, "messageStrings"),

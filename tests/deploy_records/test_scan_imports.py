@@ -1,11 +1,13 @@
+import gzip
+import json
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from deploy_records import scan_imports, scans
-from deploy_records.errors import NotAllowed
+from deploy_records import scan_imports, scan_spool, scans
+from deploy_records.errors import Invalid, NotAllowed, Refused
 from deploy_records.models import AuditEvent, ImageDigest, ImportState, Match, ScanImport, ScanReport, StoredFile
 from deploy_records.scan_imports import MOST_ATTEMPTS, PUBLISH_AGAIN_AFTER, SILENCE
 from deploy_records.scans import Imported
@@ -43,6 +45,29 @@ def test_a_small_file_is_imported_at_once_and_a_large_one_waits_for_a_worker(
     asked = scan_imports.receive(file(pip_audit()), "large.json", importer)
     assert isinstance(asked, ScanImport)
     assert (asked.state, calls) == (ImportState.WAITING, [asked.pk])
+
+
+def test_a_small_file_that_is_large_when_unpacked_waits_for_a_worker_as_well(
+    importer: User, calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_imports, "LARGE", 10_000)
+    packed = gzip.compress(trivy() + b" " * 20_000)
+    assert len(packed) < 10_000
+    assert isinstance(scan_imports.receive(file(packed), "packed.json.gz", importer), ScanImport)
+    assert isinstance(scan_imports.receive(file(gzip.compress(trivy())), "small.json.gz", importer), Imported)
+    with pytest.raises(Invalid, match="breaks off"):
+        scan_imports.receive(file(packed[:200]), "cut.json.gz", importer)
+
+
+def test_what_says_one_text_of_many_findings_is_refused_before_it_fills_the_disk(
+    importer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_spool, "MOST_WRITTEN", 1_000_000)
+    flaw = {"id": "CVE-2026-1000", "description": "d" * 4000, "affects": [{"ref": "a"}] * 1000}
+    swelling = {"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [{"bom-ref": "a"}], "vulnerabilities": [flaw]}
+    with pytest.raises(Refused, match="says the same of so many findings"):
+        scans.import_report(file(json.dumps(swelling).encode()), "swelling.json", importer)
+    assert not ScanReport.objects.exists()
 
 
 def test_a_worker_makes_it_a_report(importer: User, entry: ImageDigest, calls: list[int]) -> None:

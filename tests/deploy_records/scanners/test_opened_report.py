@@ -41,9 +41,9 @@ def test_findings_and_components_may_be_read_again() -> None:
 
 
 def test_more_findings_than_anyone_looks_at_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanners, "MOST_ENTRIES", 6)
+    monkeypatch.setattr(scanners, "MOST_FINDINGS", 6)
     assert len(understood(TRIVY).findings) == 6
-    monkeypatch.setattr(scanners, "MOST_ENTRIES", 5)
+    monkeypatch.setattr(scanners, "MOST_FINDINGS", 5)
     assert "it has more than 5 findings" in refusal(TRIVY)
 
 

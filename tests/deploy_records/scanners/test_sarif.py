@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from deploy_records.scanners import sarif_rules
 from deploy_records.scanners.report import FindingKind, FindingState, ReportKind, Severity
 from tests.deploy_records.scanners.code_reports import SARIF
 from tests.deploy_records.scanners.image_reports import IMAGE_ID, INDEX
@@ -218,6 +219,14 @@ def test_a_report_counts_as_what_its_tool_is_known_for(tool: str, kind: ReportKi
 
 def test_what_a_tool_for_dependencies_finds_is_a_vulnerability_whatever_its_name() -> None:
     assert of_result(tool="dependency-check", ruleId="Prototype pollution").only.kind is FindingKind.VULNERABILITY
+
+
+def test_rules_that_say_more_than_any_tool_writes_are_refused_or_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif_rules, "_MOST_MESSAGES", 3)
+    rules = [{"id": f"r{number}", "messageStrings": {"a": {"text": "m"}, "b": {"text": "m"}}} for number in range(2)]
+    assert "at most 3 texts of messages" in refusal(of_run(tool={"driver": {"name": "x", "rules": rules}}))
+    tags = [f"external/cwe/cwe-{number:03}" for number in range(1, 900)]
+    assert len(of_result({"properties": {"tags": tags}}).only.cwe) == 20
 
 
 def test_a_result_whose_rule_says_nothing_is_titled_by_its_message() -> None:
