@@ -131,6 +131,7 @@
     const rows = files.map((file) => [file, line(file.name, size(file.size))]);
     outcomes.prepend(...rows.map(([, row]) => row.item));
     input.value = "";
+    told.scrollIntoView({ block: "nearest" });
     for (const [place, [file, row]] of rows.entries()) {
       if (place >= most) refusedHere(row, `At most ${most} files are sent at once. Send it with the next ones.`);
       else if (file.size > largest) refusedHere(row, `It is larger than ${form.dataset.mostWords}, and no report may be. Nothing of it was sent.`);
