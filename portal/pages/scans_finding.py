@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.urls import reverse
-
 from deploy_records import findings_listing
 from deploy_records.models import DigestFinding, ImageDigest, ScanFinding, ScanMatch
 from deploy_records.rules.case import Case
@@ -17,7 +15,6 @@ from portal.sentences import scans as sentences
 from portal.sentences.parts import Answer
 
 _MOST_ELSEWHERE = 20
-_CVSS = ("version", "vector", "score", "source")
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,3 @@ def _elsewhere(name: str, package: str, entry: ImageDigest | None) -> Sequence[E
     places = places_of(one.entry for one in found)
     each = [Elsewhere(one, places[one.entry_id]) for one in found]
     return sorted(each, key=lambda one: not one.runs)
-
-
-def back_to(entry: ImageDigest) -> str:
-    return f"{reverse('digest', args=[entry.pk])}#evidence"
