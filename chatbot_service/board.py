@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
@@ -15,9 +16,10 @@ from chatbot_service.lights import Light, Standing
 from chatbot_service.models import HealthTransition, Job, Service
 from chatbot_service.touching import Held, touching_jobs
 from chatbot_service.usual import rollback_times
-from deploy_records import verdict
+from deploy_records import gate_facts
 from deploy_records.models import Deployment, ImageDigest, LedgerState, Outcome
-from deploy_records.rules.gate import Decision
+from deploy_records.rules import gate
+from deploy_records.rules.case import Case, Decision
 
 RUNS = frozenset({"running", "paused"})
 A_DAY = timedelta(hours=24)
@@ -27,10 +29,13 @@ MOST_CHANGES = 10_000
 
 @dataclass(frozen=True)
 class Row:
-    """One service as pages show it. `target`: where a rollback would go, and since when it last ran."""
+    """One service as pages show it. `target`: where a rollback would go, and since when it last ran. `case`: what the gate
+    judged, for who asks it about another moment.
+    """
 
     service: Service
     entry: ImageDigest | None
+    case: Case | None
     decision: Decision | None
     deployment: Deployment | None
     target: ImageDigest | None
@@ -40,7 +45,7 @@ class Row:
     rollback_seconds: float | None
     now: datetime
 
-    @property
+    @cached_property
     def summary(self) -> Summary:
         return summary(self.runs)
 
@@ -52,7 +57,7 @@ class Row:
     def runs_something(self) -> bool:
         return self.service.seen_state in RUNS
 
-    @property
+    @cached_property
     def approved(self) -> Light:
         standing = None
         if self.entry is not None and self.decision is not None:
@@ -66,7 +71,7 @@ class Row:
             standing=standing,
         )
 
-    @property
+    @cached_property
     def health(self) -> Light:
         return lights.health(
             state=self.service.seen_state,
@@ -76,7 +81,7 @@ class Row:
             on_purpose=bool(self.runs) and self.runs[-1].state == "stopped",
         )
 
-    @property
+    @cached_property
     def rollback(self) -> Light:
         about = "" if self.rollback_seconds is None else f"about {round(self.rollback_seconds)}\N{NO-BREAK SPACE}s"
         return lights.rollback(has_target=self.target is not None, image_local=self.service.previous_local, about=about)
@@ -105,23 +110,24 @@ def look_at(services: QuerySet[Service], now: datetime | None = None) -> list[Ro
         return []
     numbers = [one.service.pk for one in found]
     changes, touching = _changes(numbers, since), touching_jobs(numbers, since)
-    last_jobs = Job.objects.with_people().in_bulk([one.last_job for one in found if one.last_job])
+    last_jobs = _last_jobs(found)
     deployed = _deployed(found)
     entries = _entries(found, deployed)
-    running = {one.service.pk: entry for one in found if (entry := _running(one.service, _there(one, deployed), entries))}
-    decisions = _decisions(found, running)
+    running = _running(found, deployed, entries)
+    cases = _cases(found, running, moment)
     usual = rollback_times()
 
     def row(one: _Found) -> Row:
         number = one.service.pk
-        deployment = _there(one, deployed)
+        deployment, case = _there(one, deployed), cases.get(number)
         held = touching[number]
         known = [*changes[number], *_not_watched_since(one.service, moment)]
         runs = runs_between(since, moment, known, one.state_before, [held_one.touch for held_one in held])
         return Row(
             service=one.service,
             entry=running.get(number),
-            decision=decisions.get(number),
+            case=case,
+            decision=gate.decide(case) if case else None,
             deployment=deployment,
             target=entries.get(one.target),
             last_job=last_jobs.get(one.last_job),
@@ -155,6 +161,14 @@ def _found(services: QuerySet[Service], since: datetime) -> list[_Found]:
     return [_Found(one, one.state_before or "", one.last_job or 0, one.target or 0) for one in annotated]
 
 
+def _last_jobs(found: Iterable[_Found]) -> dict[int, Job]:
+    jobs = Job.objects.select_related("host", "by").in_bulk([one.last_job for one in found if one.last_job])
+    for one in found:
+        if one.last_job in jobs:
+            jobs[one.last_job].service = one.service  # at hand, so it is not read a second time
+    return jobs
+
+
 def rollback_target() -> Subquery:
     """For a query over services: the entry that `deployments.previous_known_good` would choose for each."""
     ran_well = Deployment.objects.filter(
@@ -168,10 +182,10 @@ def rollback_target() -> Subquery:
     return Subquery(others.order_by("-started_at", "-id").values("entry")[:1])
 
 
-def _decisions(found: Iterable[_Found], running: dict[int, ImageDigest]) -> dict[int, Decision]:
-    """Whether what runs might be deployed there now, by the service's number."""
+def _cases(found: Iterable[_Found], running: dict[int, ImageDigest], now: datetime) -> dict[int, Case]:
+    """For whether what runs might be deployed there now, by the service's number."""
     asked = {one.service.pk: question(one.service, running[one.service.pk]) for one in found if one.service.pk in running}
-    return dict(zip(asked, verdict.ask_each(list(asked.values())), strict=True))
+    return dict(zip(asked, gate_facts.cases(list(asked.values()), now), strict=True))
 
 
 def _there(one: _Found, deployed: dict[tuple[str, str], Deployment]) -> Deployment | None:
@@ -209,11 +223,16 @@ def _entries(found: Iterable[_Found], deployed: dict[tuple[str, str], Deployment
     return {entry.pk: entry for entry in entries}
 
 
-def _running(service: Service, deployment: Deployment | None, entries: dict[int, ImageDigest]) -> ImageDigest | None:
-    """What is seen to run; while nothing runs, what is deployed."""
-    if service.seen_digest:
-        known = (e for e in entries.values() if e.digest == service.seen_digest and e.repository == service.repository)
-        return next(known, None)
-    if service.seen_state in RUNS or deployment is None:
-        return None
-    return entries.get(deployment.entry_id)
+def _running(
+    found: Iterable[_Found], deployed: dict[tuple[str, str], Deployment], entries: dict[int, ImageDigest]
+) -> dict[int, ImageDigest]:
+    """What each service is seen to run, by its number; while nothing runs, what is deployed."""
+    by_name = {(entry.repository, entry.digest): entry for entry in entries.values()}
+
+    def runs(one: _Found) -> ImageDigest | None:
+        service, there = one.service, _there(one, deployed)
+        if service.seen_digest:
+            return by_name.get((service.repository, service.seen_digest))
+        return None if service.seen_state in RUNS or there is None else entries.get(there.entry_id)
+
+    return {one.service.pk: entry for one in found if (entry := runs(one))}

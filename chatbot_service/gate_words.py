@@ -1,5 +1,6 @@
 """The gate's answer in a few words, for where there is no room for its sentences. Pure."""
 
+from collections import Counter
 from datetime import datetime
 
 from deploy_records.rules.blocking import Judged
@@ -44,10 +45,8 @@ def why(decision: Decision, now: datetime) -> str:
 
 def severities(decision: Decision) -> str:
     """`1 Critical and 2 High` of what blocks; empty where findings are too many to be judged one by one."""
-    blocking = _blocking(decision)
-    counts = [(sum(one.fact.severity is severity for one in blocking), severity) for severity in Severity]
-    said = [f"{number} {severity}" for number, severity in counts if number]
-    return listed(said) if said else ""
+    counts = Counter(one.fact.severity for one in _blocking(decision))
+    return listed([f"{counts[severity]} {severity}" for severity in Severity if severity in counts]) if counts else ""
 
 
 def first_sentence(words: str) -> str:

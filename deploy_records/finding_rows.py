@@ -27,7 +27,7 @@ FACT_COLUMNS = (
     "entry_id", "name", "aliases", "severity", "purl", "package", "version", "fixed_version", "kind", "fingerprint", "state",
     "tools",
 )  # fmt: skip
-"""Of a finding of a digest: what `fact` takes."""
+"""Of a finding of a digest: what `facts` takes."""
 _AT_ONCE = 2000
 
 _WEIGHTS = {severity: weight(severity) for severity in Severity}
@@ -99,12 +99,25 @@ def merged(one: DigestFinding) -> Merged:
     )  # fmt: skip
 
 
-def fact(row: Row) -> tuple[int, Fact]:
-    """The entry's primary key, and the finding as the gate judges it. The gate reads thousands at once, and so no models."""
-    entry, name, aliases, severity, purl, package, version, fixed, kind, fingerprint, state, tools = row
-    return entry, Fact(
-        (name, *aliases.splitlines()) if aliases else (name,), _SEVERITIES[severity], purl, package, version, fixed,
-        _KINDS[kind], fingerprint, state if _STATES[state] in CLAIMED_HARMLESS else "", ", ".join(tools.split("\n")[1:-1]),
+def facts(rows: Iterable[Row]) -> Iterator[tuple[int, Fact]]:
+    """The entry's primary key, and the finding as the gate judges it. The gate reads thousands at once: so no models, and
+    one value for what is the same in many images.
+    """
+    known: dict[Row, Fact] = {}
+    for entry, *said in rows:
+        same = tuple(said)
+        if same not in known:
+            known[same] = _fact(*said)
+        yield entry, known[same]
+
+
+def _fact(  # noqa: PLR0917 - the columns, in their order
+    name: str, aliases: str, severity: str, purl: str, package: str, version: str, fixed: str, kind: str, fingerprint: str,
+    state: str, tools: str,
+) -> Fact:  # fmt: skip
+    return Fact(
+        (name, *aliases.splitlines()), _SEVERITIES[severity], purl, package, version, fixed, _KINDS[kind], fingerprint,
+        state if _STATES[state] in CLAIMED_HARMLESS else "", ", ".join(tools.split("\n")[1:-1]),
     )  # fmt: skip
 
 

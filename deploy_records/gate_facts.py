@@ -9,7 +9,7 @@ from functools import cached_property
 from django.db.models import Count, Q, QuerySet
 
 from deploy_records import policies_in_force
-from deploy_records.finding_rows import FACT_COLUMNS, fact
+from deploy_records.finding_rows import FACT_COLUMNS, facts
 from deploy_records.models import (
     Approval,
     Deployment,
@@ -35,6 +35,11 @@ from deploy_records.scanners.report import ReportKind, Severity
 MAY_APPROVE = "deploy_records.approve_digest"
 MOST_FINDINGS = 10_000
 """Of one digest, that may block. With more than these nobody will excuse them one by one, and the answer is no."""
+OF_A_MATCH = (
+    "entry", "platform", "report__kinds", "report__tool", "report__made_at", "report__severities", "report__is_demo",
+    "report__file__sha256",
+)  # fmt: skip
+"""What the gate reads of a report that counts."""
 _REMEMBERED = timedelta(days=90)
 """For so long after its end an exception is named among the reasons."""
 
@@ -159,7 +164,7 @@ class Known:
     @cached_property
     def matches(self) -> list[ScanMatch]:
         counting = ScanMatch.objects.filter(entry__in=self.numbers, superseded_at__isnull=True)
-        return list(counting.select_related("report__file").order_by("-report__made_at", "-report"))
+        return list(counting.select_related("report__file").only(*OF_A_MATCH).order_by("-report__made_at", "-report"))
 
     @cached_property
     def reports(self) -> Mapping[int, list[ReportFact]]:
@@ -185,8 +190,8 @@ class Known:
     def findings(self) -> Mapping[int, list[Fact]]:
         found: dict[int, list[Fact]] = defaultdict(list)
         some = [number for number, most in self._at_most.items() if most and number not in self.uncounted]
-        rows = self._blocking(some).order_by("entry", "-weight", "pk").values_list(*FACT_COLUMNS) if some else ()
-        for entry, one in map(fact, rows):
+        rows = self._blocking(some).order_by("entry_id", "-weight", "pk").values_list(*FACT_COLUMNS) if some else ()
+        for entry, one in facts(rows):
             found[entry].append(one)
         return found
 

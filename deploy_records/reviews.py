@@ -77,13 +77,20 @@ class Waiting:
 
 
 def waiting(most: int = 50) -> list[Waiting]:
-    """For the release managers: first what runs, then what waits longest. In two queries."""
-    found: dict[int, list[Approval]] = defaultdict(list)
-    for one in _of_live().filter(review_since__isnull=False).order_by("review_since", "pk"):
-        found[one.entry_id].append(one)
-    runs = _runs(found)
-    rows = [Waiting(given[0].entry, tuple(given), tuple(runs[number])) for number, given in found.items()]
-    return sorted(rows, key=lambda row: (not row.runs_on, row.since, row.entry.pk))[:most]
+    """For the release managers: first what runs, then what waits longest. In three queries."""
+    since: dict[int, datetime] = {}
+    marked = _of_live().filter(review_since__isnull=False)
+    for entry, at in marked.order_by("review_since", "pk").values_list("entry_id", "review_since"):
+        if at is not None:
+            since.setdefault(entry, at)
+    runs = _runs(since)
+    first = sorted(since, key=lambda entry: (entry not in runs, since[entry], entry))[:most]
+    given: dict[int, list[Approval]] = {entry: [] for entry in first}
+    rows = marked.filter(entry__in=first).select_related(None).select_related("entry").defer("evidence")
+    for one in rows.order_by("review_since", "pk"):
+        given[one.entry_id].append(one)
+    # What somebody has renewed since the first query has no approvals left here.
+    return [Waiting(ones[0].entry, tuple(ones), tuple(runs.get(number, ()))) for number, ones in given.items() if ones]
 
 
 def _of_live() -> QuerySet[Approval]:

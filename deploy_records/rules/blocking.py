@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from deploy_records.rules.component import Place
-from deploy_records.rules.exceptions import Excuses, Moment, Named, judge_named, key, named
+from deploy_records.rules.exceptions import Excuses, Here, Moment, Named, judge_named, key
 from deploy_records.rules.merging import Merged
 from deploy_records.rules.policy import Policy
 from deploy_records.scanners.identity import package_key
@@ -93,7 +93,8 @@ class Blocking:
 
 
 def blocking(facts: Iterable[Fact], policy: Policy, excuses: Excuses, place: Place) -> tuple[Blocking, ...]:
-    return tuple(Blocking(fact, named(fact, excuses, place)) for fact in facts if would_block(fact, policy))
+    here = Here(excuses, place)
+    return tuple([Blocking(fact, here.named(fact)) for fact in facts if would_block(fact, policy)])
 
 
 def judged(ones: Iterable[Blocking], moment: Moment) -> tuple[Judged, ...]:
@@ -102,9 +103,8 @@ def judged(ones: Iterable[Blocking], moment: Moment) -> tuple[Judged, ...]:
     """
     found: dict[str, Judged] = {}
     for each in ones:
-        one = _judged(each, moment)
-        known = found.get(each.fact.same)
-        found[each.fact.same] = _worse(known, one) if known else one
+        one, same = _judged(each, moment), each.fact.same
+        found[same] = _worse(found[same], one) if same in found else one
     return tuple(sorted(found.values(), key=_worst_first))
 
 

@@ -1,7 +1,7 @@
 """What the gate judges and what it answers. The rules are in `gate` and `evidence`."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -125,7 +125,7 @@ class Case:
 class RuleResult:
     """A rule as a sentence, whether it passes, why, and what would clear it. `warns`: passes, but look at it.
 
-    `key` names the rule for pages and tests; `lines`: what it found, one by one, bounded.
+    `key` names the rule for pages and tests; `found`: what it found, one by one, bounded.
     """
 
     rule: str
@@ -134,10 +134,18 @@ class RuleResult:
     to_clear: str = ""
     warns: bool = False
     key: str = ""
-    lines: tuple[str, ...] = ()
+    found: tuple[Judged | Fact, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was found, in words: written when they are asked for, as the gate is asked far more often than read."""
+        return tuple(map(str, self.found))
 
     def as_data(self) -> dict[str, Any]:
-        return asdict(self) | {"lines": list(self.lines)}
+        return {
+            "rule": self.rule, "passes": self.passes, "why": self.why, "to_clear": self.to_clear, "warns": self.warns,
+            "key": self.key, "lines": list(self.lines),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

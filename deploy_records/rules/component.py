@@ -64,12 +64,11 @@ def covers(component: str, purl: str, place: Place) -> bool:
     """Whether a finding in the package `purl`, at `place`, is in what `component` names. The repository is looked at by
     itself as well: a star stands for none of the words that every digest has, such as sha256.
     """
-    return _covers_package(component, purl) if is_purl(component) else _covers_place(component, place)
+    return _covers_package(component, purl) if is_purl(component) else is_image(component, place)
 
 
-@lru_cache(maxsize=4096)
-def _covers_place(component: str, place: Place) -> bool:
-    """The same for all findings of a place, so it is looked at once."""
+def is_image(component: str, place: Place) -> bool:
+    """Whether the image at `place` is one of those that an image pattern names."""
     return fits(_of_repository(component), place.repository) and any(fits(component, name) for name in place.names)
 
 

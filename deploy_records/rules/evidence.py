@@ -86,13 +86,13 @@ def no_finding_blocks(case: Case) -> RuleResult | None:
         why = f"It has {case.uncounted:,} findings that may block, more than are judged one by one."
         return RuleResult(rule, False, why, "Choose another build.", key="findings")
     blocking = [one for one in case.judged if one.blocks]
-    lines = tuple(str(one) for one in case.judged[:MOST_LINES])
+    found = case.judged[:MOST_LINES]
     if blocking:
         to_clear = "Deploy a build in which it is fixed, or have an exception approved for it."
         if len(blocking) > 1:
             to_clear = "Deploy a build in which they are fixed, or have an exception approved for each."
-        return RuleResult(rule, False, _of_blocking(blocking), to_clear, key="findings", lines=lines)
-    return RuleResult(rule, True, _of_excused(case.judged), key="findings", lines=lines)
+        return RuleResult(rule, False, _of_blocking(blocking), to_clear, key="findings", found=found)
+    return RuleResult(rule, True, _of_excused(case.judged), key="findings", found=found)
 
 
 def _of_blocking(blocking: Sequence[Judged]) -> str:
@@ -145,7 +145,7 @@ def is_no_worse(case: Case) -> RuleResult | None:
         return RuleResult(rule, True, "It has no finding that blocks and that what runs has not.", key="no-worse")
     more = f" and {len(new) - MOST_NAMED} more" if len(new) > MOST_NAMED else ""
     why = f"What runs does not have {', '.join(map(str, new[:MOST_NAMED]))}{more}."
-    return RuleResult(rule, False, why, "Choose a build without.", key="no-worse", lines=tuple(map(str, new[:MOST_LINES])))
+    return RuleResult(rule, False, why, "Choose a build without.", key="no-worse", found=tuple(new[:MOST_LINES]))
 
 
 def _why_no_comparison(case: Case) -> str:

@@ -5,13 +5,13 @@ one, and a moment within an approval, which the policy's maximum bounds. Whateve
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
 from deploy_records.rules.component import Place as Place
-from deploy_records.rules.component import covers
+from deploy_records.rules.component import covers, is_purl
 from deploy_records.scanners.report import Severity
 
 Limits = Mapping[Severity, timedelta]
@@ -68,6 +68,9 @@ class Verdict:
         return bool(self.excused_by)
 
 
+_NOTHING_NAMES_IT = Verdict()
+
+
 @dataclass(frozen=True, slots=True)
 class Excuses:
     """All exceptions, found by the vulnerabilities they name, and by their own names."""
@@ -87,8 +90,9 @@ class Excuses:
 
     def naming(self, finding: Found) -> tuple[Excuse, ...]:
         """Those that name the finding's vulnerability, each once."""
-        ones = (excuse for name in finding.names for excuse in self._by_name.get(key(name), ()))
-        return tuple(dict.fromkeys(ones))
+        if len(finding.names) == 1:
+            return self._by_name.get(key(finding.names[0]), ())
+        return tuple({id(one): one for name in finding.names for one in self._by_name.get(key(name), ())}.values())
 
     def all(self) -> tuple[Excuse, ...]:
         """Each once."""
@@ -112,39 +116,64 @@ class Moment:
 
     def __init__(self, at: datetime, limits: Limits = DEFAULT_LIMITS) -> None:
         self._at, self._limits = at, limits
-        self._grants: dict[int, tuple[Excuse, Grant | None]] = {}
+        self._known: dict[int, tuple[Excuse, Verdict]] = {}
 
-    def grant(self, excuse: Excuse) -> Grant | None:
-        known = self._grants.get(id(excuse))
+    def of(self, excuse: Excuse) -> Verdict:
+        """On any finding that it is for."""
+        known = self._known.get(id(excuse))
         if known is None:
-            # Kept with its grant, so that no other takes its place in memory, and with that its id.
-            known = self._grants[id(excuse)] = (excuse, grant_at(excuse, self._at, self._limits))
+            # Kept with its verdict, so that no other takes its place in memory, and with that its id.
+            known = self._known[id(excuse)] = (excuse, self._verdict(excuse))
         return known[1]
 
-    def why_not(self, excuse: Excuse) -> str:
-        return "" if self.grant(excuse) else _why_not_in_force(excuse, self._at, self._limits)
+    def _verdict(self, excuse: Excuse) -> Verdict:
+        grant = grant_at(excuse, self._at, self._limits)
+        if grant is not None:
+            return Verdict(excuse.name, grant.until)
+        return Verdict(why_not=(_why_not_in_force(excuse, self._at, self._limits),))
 
 
-def named(finding: Found, excuses: Excuses, place: Place) -> tuple[Named, ...]:
-    """What `judge_named` asks for: nothing of it depends on the clock."""
-    return tuple(Named(excuse, _why_elsewhere(excuse, finding, place)) for excuse in excuses.naming(finding))
+class Here:
+    """One place. What an exception says of it is looked at once, however many findings the exception names."""
+
+    def __init__(self, excuses: Excuses, place: Place) -> None:
+        self._excuses, self._place = excuses, place
+        self._of_images: dict[int, Named] = {}
+
+    def named(self, finding: Found) -> tuple[Named, ...]:
+        """The exceptions that name the finding. Nothing of it depends on the clock."""
+        naming = self._excuses.naming(finding)
+        return tuple([self._named(one, finding) for one in naming]) if naming else ()
+
+    def _named(self, excuse: Excuse, finding: Found) -> Named:
+        found = self._of_images.get(id(excuse))
+        if found is None:
+            found = Named(excuse, _why_elsewhere(excuse, finding.purl, self._place))
+            if not is_purl(excuse.component):
+                self._of_images[id(excuse)] = found
+        worse = "" if found.amiss else _why_worse(excuse, finding)
+        return Named(excuse, worse) if worse else found
 
 
 def judge(finding: Found, excuses: Excuses, place: Place, at: datetime, limits: Limits = DEFAULT_LIMITS) -> Verdict:
     """Of several that excuse a finding the one that lasts longest is named."""
-    return judge_named(named(finding, excuses, place), Moment(at, limits))
+    return judge_named(Here(excuses, place).named(finding), Moment(at, limits))
 
 
-def judge_named(candidates: Iterable[Named], moment: Moment) -> Verdict:
-    reasons: list[str] = []
-    best: tuple[datetime, str] | None = None
-    for one in candidates:
-        grant = None if one.amiss else moment.grant(one.excuse)
-        if grant is None:
-            reasons.append(one.amiss or moment.why_not(one.excuse))
-        elif best is None or grant.until > best[0]:
-            best = grant.until, one.excuse.name
-    return Verdict(best[1], best[0]) if best else Verdict(why_not=tuple(reasons))
+def judge_named(candidates: Sequence[Named], moment: Moment) -> Verdict:
+    if not candidates:
+        return _NOTHING_NAMES_IT
+    if len(candidates) == 1:
+        return _of_named(candidates[0], moment)
+    verdicts = [_of_named(one, moment) for one in candidates]
+    yes = [(one.until, one) for one in verdicts if one.until is not None]
+    if yes:
+        return max(yes, key=lambda one: one[0])[1]
+    return Verdict(why_not=tuple(why for one in verdicts for why in one.why_not))
+
+
+def _of_named(one: Named, moment: Moment) -> Verdict:
+    return Verdict(why_not=(one.amiss,)) if one.amiss else moment.of(one.excuse)
 
 
 def excuses(excuse: Excuse, finding: Found, place: Place, at: datetime, limits: Limits = DEFAULT_LIMITS) -> bool:
@@ -154,7 +183,7 @@ def excuses(excuse: Excuse, finding: Found, place: Place, at: datetime, limits: 
 
 def why_not(excuse: Excuse, finding: Found, place: Place, at: datetime, limits: Limits = DEFAULT_LIMITS) -> str:
     """The first reason for which it does not, as a sentence; empty when it does."""
-    return _why_another_finding(excuse, finding, place) or Moment(at, limits).why_not(excuse)
+    return _why_another_finding(excuse, finding, place) or next(iter(Moment(at, limits).of(excuse).why_not), "")
 
 
 def is_for(excuse: Excuse, finding: Found, place: Place) -> bool:
@@ -165,17 +194,19 @@ def is_for(excuse: Excuse, finding: Found, place: Place) -> bool:
 def _why_another_finding(excuse: Excuse, finding: Found, place: Place) -> str:
     if not {key(name) for name in finding.names} & {key(name) for name in excuse.vulnerabilities}:
         return f"{excuse.name} does not name this vulnerability."
-    return _why_elsewhere(excuse, finding, place)
+    return _why_elsewhere(excuse, finding.purl, place) or _why_worse(excuse, finding)
 
 
-def _why_elsewhere(excuse: Excuse, finding: Found, place: Place) -> str:
-    """The same for one that names the vulnerability."""
+def _why_elsewhere(excuse: Excuse, purl: str, place: Place) -> str:
+    """`purl`: of the finding. For an image pattern it plays no part."""
     if not excuse.component:
         return f"{excuse.name} names no component, so it excuses nothing."
-    if not covers(excuse.component, finding.purl, place):
+    if not covers(excuse.component, purl, place):
         return f"{excuse.name} names this vulnerability, but in another component: {excuse.component}."
-    if not in_scope(excuse, place):
-        return f"{excuse.name} is for {scope_in_words(excuse)} only."
+    return "" if in_scope(excuse, place) else f"{excuse.name} is for {scope_in_words(excuse)} only."
+
+
+def _why_worse(excuse: Excuse, finding: Found) -> str:
     if finding.severity.weight > excuse.severity.weight:
         return f"{excuse.name} excuses {excuse.severity} at most, and the finding is {finding.severity} now."
     return ""

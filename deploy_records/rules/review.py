@@ -53,6 +53,8 @@ def why_again(relied: Relied | None, now: Now) -> str:
 
 
 def _policy(then: Policy, now: Now) -> str:
+    if then == now.policy:
+        return ""
     stricter = [one.sentence for one in now.policy.stricter_than(then) if one.blocks]
     return f"the policy of {now.environment} has become stricter: {' '.join(stricter)}".rstrip(".") if stricter else ""
 

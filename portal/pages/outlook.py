@@ -9,9 +9,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from chatbot_service import gate_words
-from chatbot_service.asking import question
 from chatbot_service.board import Row
-from deploy_records import gate_facts
 from deploy_records.rules import replay
 from deploy_records.rules.case import Case, Decision
 from deploy_records.verdict import AHEAD, Turn
@@ -26,14 +24,12 @@ _ROOM_FOR_TODAY = 14
 
 @dataclass(frozen=True)
 class Ahead:
-    """A service whose digest the ledger knows: what the gate says now, and when its yes turns to a no. `case`: what it
-    judges; None where it says no and nobody asks further.
-    """
+    """A service whose digest the ledger knows: what the gate judges, what it says now, and when its yes turns to a no."""
 
     row: Row
+    case: Case
     decision: Decision
-    case: Case | None = None
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[Turn, ...]
 
     @property
     def refused_from(self) -> datetime | None:
@@ -77,21 +73,15 @@ class Calendar:
     left_out: int
 
 
-def ahead(rows: Sequence[Row], now: datetime, until: datetime | None = None, *, refused_too: bool = False) -> list[Ahead]:
-    """In a number of queries that does not grow with the services. Those whose digest nobody knows are left out.
-    `refused_too`: whether the case is wanted also of what is refused now.
-    """
-    known = [Ahead(row, row.decision) for row in rows if row.entry is not None and row.decision is not None]
-    asked = [one for one in known if one.decision.allowed or refused_too]
-    questions = [question(one.row.service, one.row.entry) for one in asked if one.row.entry is not None]
-    cases = {one.row.service.pk: case for one, case in zip(asked, gate_facts.cases(questions, now), strict=True)}
-    return [_with_case(one, cases.get(one.row.service.pk), until or now + AHEAD) for one in known]
+def ahead(rows: Sequence[Row], now: datetime, until: datetime | None = None) -> list[Ahead]:
+    """Without a query. Services whose digest nobody knows are left out."""
+    known = [(row, row.case, row.decision) for row in rows if row.case is not None and row.decision is not None]
+    return [Ahead(row, case, decision, _turns(case, decision, until or now + AHEAD)) for row, case, decision in known]
 
 
-def _with_case(one: Ahead, case: Case | None, until: datetime) -> Ahead:
+def _turns(case: Case, decision: Decision, until: datetime) -> tuple[Turn, ...]:
     """What is refused now is not followed further: its line is one no."""
-    turns = replay.turns(case, until) if case is not None and one.decision.allowed else ()
-    return replace(one, case=case, turns=turns)
+    return replay.turns(case, until) if decision.allowed else ()
 
 
 def calendar(found: Sequence[Ahead], now: datetime, most: int = MOST_LINES) -> Calendar:

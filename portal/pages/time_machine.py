@@ -15,7 +15,7 @@ from chatbot_service.board import Row
 from deploy_records.errors import Invalid
 from deploy_records.poam_files import moments
 from deploy_records.rules import gate
-from deploy_records.rules.case import Case, Decision
+from deploy_records.rules.case import Decision
 from deploy_records.rules.exceptions import end_of_day
 from deploy_records.rules.policy import ENVIRONMENTS
 from deploy_records.verdict import AHEAD, Turn
@@ -100,8 +100,8 @@ def asked_for(request: HttpRequest, now: datetime) -> Asked:
 def replay(wish: Asked, now: datetime) -> Replay:
     """Everything is asked once for all services."""
     rows = [row for row in board.rows(now) if wish.environment in {"", row.service.environment}]
-    found = outlook.ahead(rows, now, until=max(wish.at, now + AHEAD), refused_too=True)
-    seen = [_then(one, one.case, wish.at) for one in found if one.case is not None]
+    found = outlook.ahead(rows, now, until=max(wish.at, now + AHEAD))
+    seen = [_then(one, wish.at) for one in found]
     fallen = sorted((one for one in seen if one.now.allowed and not one.then.allowed), key=_when)
     refused = [one for one in seen if not one.now.allowed and not one.then.allowed]
     passing = [one for one in seen if one.now.allowed and one.then.allowed]
@@ -116,9 +116,9 @@ def replay(wish: Asked, now: datetime) -> Replay:
     )
 
 
-def _then(one: Ahead, case: Case, at: datetime) -> Then:
+def _then(one: Ahead, at: datetime) -> Then:
     turns = [turn for turn in one.turns if turn.at <= at]
-    return Then(one.row, one.decision, gate.decide(case.then(at)), turns[-1] if turns else None)
+    return Then(one.row, one.decision, gate.decide(one.case.then(at)), turns[-1] if turns else None)
 
 
 def _when(one: Then) -> tuple[datetime, str]:
