@@ -3,12 +3,12 @@
 import re
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from chatbot_service import gate_words
 from deploy_records.rules.case import Decision, RuleResult
 from portal.sentences.parts import counted
+from portal.templatetags.markup import format_html, format_html_join
 
 _TOO_FEW = re.compile(r"It has (no|\d+) valid of (\d+)\.")
 _ITEM = re.compile(r"\b(POAM-(\d{1,9}))\b")

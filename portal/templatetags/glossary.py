@@ -4,7 +4,7 @@ import functools
 import re
 from pathlib import Path
 
-from django.utils.html import format_html
+from portal.templatetags.markup import format_html
 
 FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "glossary.md"
 _ROW = re.compile(r"^\| (?P<word>[^|]+) \| (?P<meaning>[^|]+) \|$", re.MULTILINE)

@@ -4,8 +4,9 @@ import functools
 import re
 from pathlib import Path
 
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+
+from portal.templatetags.markup import format_html
 
 FOLDER = Path(__file__).resolve().parent.parent / "static" / "vendor" / "icons"
 
@@ -37,6 +38,7 @@ def _drawing(style: str, base: str) -> SafeString:
     return mark_safe(" ".join(_FRAME.sub("", match[1]).split()))  # noqa: S308 - a committed file
 
 
+@functools.lru_cache(maxsize=1024)
 def icon(name: str, css: str = "", label: str = "") -> SafeString:
     """`name` is that of a file: `copy`, or `filled/circle-check`. Without a label it is hidden from readers."""
     if not _NAME.fullmatch(name):

@@ -11,7 +11,6 @@ from django import template
 from django.forms import BoundField, CheckboxInput, RadioSelect, Select
 from django.http import HttpRequest
 from django.template.context import Context, RequestContext
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from chatbot_service import gate_words
@@ -21,6 +20,7 @@ from portal.sentences.gate import linked
 from portal.templatetags import digest as digests
 from portal.templatetags import glossary, icons, moments, status
 from portal.templatetags import line as lines
+from portal.templatetags.markup import format_html, format_html_join
 
 register = template.Library()
 

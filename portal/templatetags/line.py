@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from portal.templatetags.markup import format_html, format_html_join
 
 STATES = frozenset({"ok", "fail", "down", "excused", "refused", "off", "none", "run", "pause"})
 _DIAMOND = "M0 -5L5 0L0 5L-5 0Z"

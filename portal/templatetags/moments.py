@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+
+from portal.templatetags.markup import format_html
 
 NBSP = "\N{NO-BREAK SPACE}"
 MINUTE = 60

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from chatbot_service.models import JobState
 from deploy_records.models import LedgerState
 from portal.templatetags.icons import tone_icon
+from portal.templatetags.markup import format_html, format_html_join
 
 LOUD = frozenset({"warn", "stop"})
 _BARS = mark_safe("<i></i>" * 4)  # noqa: S308 - constant
