@@ -59,7 +59,8 @@ def hand_over(
         if scans.is_known(packed.sha256):
             return scans.import_report(file, name, by, chosen=chosen, address=address)
         try:
-            with audit.changing():
+            # Without the trail, which nothing is written into: an import holds the file first and then the trail.
+            with transaction.atomic():
                 stored = stored_files.keep(packed)
                 made = ScanImport.objects.create(name=label, file=stored, chosen=chosen, asked_by=person, address=address)
                 transaction.on_commit(lambda: _publish(made.pk))
@@ -155,12 +156,15 @@ def _import(asked: ScanImport, claim: _Claim) -> Imported:
 def _refuse(asked: ScanImport, claim: _Claim, problem: str, code: str) -> None:
     """Says why, and lets the file go."""
     try:
-        with audit.changing():
-            claim.end(ImportState.REFUSED, problem=problem, file=None)
-            actor = Actor.of(asked.asked_by, asked.address)
-            audit.record(actor, Event("report.refused", **about(asked), reason=problem, changes={"code": code}))
+        with transaction.atomic():
             if asked.file is not None:
-                stored_files.let_go(asked.file)
+                stored_files.hold(asked.file)
+            with audit.changing():
+                claim.end(ImportState.REFUSED, problem=problem, file=None)
+                actor = Actor.of(asked.asked_by, asked.address)
+                audit.record(actor, Event("report.refused", **about(asked), reason=problem, changes={"code": code}))
+                if asked.file is not None:
+                    stored_files.let_go(asked.file)
     except _TakenOverError:
         log.warning("import %s: another reader has taken over; stopped", asked.pk)
 

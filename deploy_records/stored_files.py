@@ -149,9 +149,14 @@ def opened(stored: StoredFile) -> Iterator[BinaryIO]:
         yield file
 
 
+def hold(stored: StoredFile) -> None:
+    """Until the end of the transaction. Whoever writes into the trail as well holds the file first, as imports do."""
+    StoredFile.objects.select_for_update().filter(pk=stored.pk).first()
+
+
 def let_go(stored: StoredFile) -> bool:
     """Deletes the file unless a report or a waiting import needs it. Whether it has gone. Must run in a transaction."""
-    StoredFile.objects.select_for_update().filter(pk=stored.pk).first()
+    hold(stored)
     waiting = Q(imports__state__in=(ImportState.WAITING, ImportState.READING))
     if StoredFile.objects.filter(Q(report__isnull=False) | waiting, pk=stored.pk).exists():
         return False
