@@ -1,5 +1,6 @@
 """What a person may do with a digest: each deed is asked once more, on a page or in a dialog, and then done."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -7,9 +8,9 @@ from django import forms
 from django.contrib.auth.models import User
 from django.http import QueryDict
 
-from deploy_records import ledger, verdict
+from deploy_records import ledger, policies_in_force, verdict
 from deploy_records.errors import Refused
-from deploy_records.models import Approval, ImageDigest, LedgerState
+from deploy_records.models import Approval, ImageDigest, LedgerState, ScanMatch
 from deploy_records.rules.gate import decide
 from deploy_records.rules.policy import in_words
 from deploy_records.rules.words import MOST_CHARACTERS
@@ -32,6 +33,8 @@ class Deed:
     stop: bool = False
     repeated: Callable[[ImageDigest, User], str] = lambda _entry, _person: ""
     """What to say, instead of doing it, to somebody who has done it already."""
+    rests_on_evidence: bool = False
+    """Whether who does it has to have seen the reports that count, and the rules, as they are."""
 
     def explain(self, entry: ImageDigest) -> str:
         """Which digest it is, and what the deed leads to."""
@@ -43,7 +46,8 @@ class Deed:
         return f"{self.name}-dialog"
 
     def form(self, entry: ImageDigest, data: QueryDict | None = None) -> "DeedForm":
-        form = DeedForm(data, initial={"seen": stamp(entry)}, auto_id=f"{self.name}-%s")
+        seen = stamp(entry) if self.rests_on_evidence else _itself(entry)
+        form = DeedForm(data, initial={"seen": seen}, auto_id=f"{self.name}-%s")
         words = form.fields["words"]
         words.label, words.required = self.label, self.needs_words
         words.widget.attrs["maxlength"] = self.most
@@ -59,16 +63,29 @@ class DeedForm(forms.Form):
 
 def stamp(entry: ImageDigest) -> str:
     """Of what a person saw when they decided. Another stamp means that they have to look again."""
-    failed = entry.failed_at.isoformat() if entry.failed_at else ""
-    return f"{entry.state}.{failed}"
+    return f"{_itself(entry)}/{_evidence(entry)}"
 
 
-def refuse_stale(entry: ImageDigest, seen: str) -> None:
-    if seen == stamp(entry):
+def _itself(entry: ImageDigest) -> str:
+    return f"{entry.state}.{entry.failed_at.isoformat() if entry.failed_at else ''}"
+
+
+def _evidence(entry: ImageDigest) -> str:
+    counting = ScanMatch.objects.filter(entry=entry, superseded_at__isnull=True).order_by("report")
+    versions = {name: held.version for name, held in policies_in_force.all_in_force().items()}
+    return hashlib.sha256(f"{list(counting.values_list('report', flat=True))} {versions}".encode()).hexdigest()[:16]
+
+
+def refuse_stale(deed: Deed, entry: ImageDigest, seen: str) -> None:
+    itself, _slash, evidence = seen.partition("/")
+    is_same = itself == _itself(entry)
+    if is_same and (not deed.rests_on_evidence or evidence == _evidence(entry)):
         return
     labels = {one.value: one.label.lower() for one in LedgerState}
     was, now = labels.get(seen.partition(".")[0], "in another state"), entry.get_state_display().lower()
     what = f"it was {was} then and is {now} now" if was != now else "a job with it was undone meanwhile"
+    if is_same:
+        what = "another report counts for it now, or another version of the policy holds"
     raise Refused(f"This digest has changed since you opened the page: {what}. Look again, then decide. Nothing was changed.",
                   code="stale")  # fmt: skip
 
@@ -115,6 +132,7 @@ APPROVE = Deed(
     "digest-approve", "Approve this digest?",
     "Your yes goes on record under your name. With enough of them, anybody with the role may deploy it.",
     "Comment, for the record (may be empty)", "Approve", _approve, needs_words=False, repeated=_approved_already,
+    rests_on_evidence=True,
 )  # fmt: skip
 RENEW = replace(
     APPROVE, question="Approve this digest again?", button="Approve again",

@@ -195,7 +195,7 @@ def _do(request: HttpRequest, deed: Deed, entry: ImageDigest, person: User) -> s
         said = deed.repeated(entry, person)
         if said:
             return said
-        deeds.refuse_stale(entry, request.POST.get("seen", ""))
+        deeds.refuse_stale(deed, entry, request.POST.get("seen", ""))
         return deed.act(entry, person, request.POST.get("words", ""), actor_of(request).address)
 
 

@@ -44,6 +44,28 @@ def end_exceptions() -> None:
     PoamGrant.objects.update(at=yesterday - timedelta(days=8), until=yesterday)
 
 
+def test_an_approval_is_for_the_reports_and_the_rules_that_were_seen(manager: User) -> None:
+    """Also where the gate would let them pass: nobody says yes to what they did not see."""
+    entry = scene.build("app")
+    before_the_report = sent(entry)
+    scan(entry, scene.STARLETTE)
+    scene.excused()
+    before_the_rules = sent(entry)
+    scene.policy(unfixed_block=False)
+    for seen in (before_the_report, before_the_rules):
+        answer = window(manager).post(address(entry, "approve/"), seen)
+        assert (answer.status_code, last_refusal().changes["code"]) == (409, "stale")
+        assert "another report counts for it now" in text_of(answer)
+    assert window(manager).post(address(entry, "approve/"), sent(entry)).status_code == 302
+
+
+def test_what_takes_a_digest_out_of_use_waits_for_no_new_look_at_its_reports(manager: User) -> None:
+    entry = scene.build("app")
+    before = sent(entry, "Leaks data.")
+    scan(entry, scene.STARLETTE)
+    assert window(manager).post(address(entry, "deprecate/"), before).status_code == 302
+
+
 # The gate
 
 
