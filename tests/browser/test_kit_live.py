@@ -61,7 +61,10 @@ def test_output_that_was_read_to_its_end_stays_at_its_end(kit_page: Page) -> Non
 def test_text_that_somebody_is_selecting_is_not_swapped_away(kit_page: Page) -> None:
     kit_page.evaluate("htmx.ajax('GET', '/kit/fragment/?again', {target: '#kg-dialog-slot', swap: 'innerHTML'})")
     expect(kit_page.locator("#log")).to_be_visible()
-    kit_page.evaluate("getSelection().selectAllChildren(document.getElementById('log'))")
+    select = "getSelection().selectAllChildren(document.getElementById('log'))"
+    kit_page.evaluate(select)
+    kit_page.wait_for_timeout(100)
+    kit_page.evaluate(select)  # a refresh that had been decided on just before may have come in between
     first = kit_page.locator("#count").text_content()
     kit_page.wait_for_timeout(300)
     assert kit_page.locator("#count").text_content() == first
