@@ -212,7 +212,7 @@ def _not_watched_since(service: Service, now: datetime) -> list[Change]:
 def _deployed(found: Iterable[_Found]) -> dict[tuple[str, str], Deployment]:
     hosts = {one.service.host.name for one in found}
     names = {one.service.name for one in found}
-    open_ones = Deployment.objects.filter(ended_at=None, host__in=hosts, service__in=names).select_related("by")
+    open_ones = Deployment.objects.filter(ended_at=None, host__in=hosts, service__in=names).select_related("by").defer("gate")
     return {(one.host, one.service): one for one in open_ones}
 
 

@@ -104,11 +104,12 @@ def facts(rows: Iterable[Row]) -> Iterator[tuple[int, Fact]]:
     one value for what is the same in many images.
     """
     known: dict[Row, Fact] = {}
-    for entry, *said in rows:
-        same = tuple(said)
-        if same not in known:
-            known[same] = _fact(*said)
-        yield entry, known[same]
+    for row in rows:
+        said = row[1:]
+        one = known.get(said)
+        if one is None:
+            one = known[said] = _fact(*said)
+        yield row[0], one
 
 
 def _fact(  # noqa: PLR0917 - the columns, in their order

@@ -133,6 +133,7 @@ def _mark(one: Approval, why: str, at: datetime) -> bool:
 
 def _runs(entries: Iterable[int]) -> Mapping[int, list[str]]:
     found: dict[int, list[str]] = defaultdict(list)
-    for one in Deployment.objects.filter(entry__in=list(entries), ended_at__isnull=True).order_by("service", "host"):
-        found[one.entry_id].append(f"{one.service} on {one.host}")
+    rows = Deployment.objects.filter(entry__in=list(entries), ended_at__isnull=True).order_by("service", "host")
+    for entry, service, host in rows.values_list("entry_id", "service", "host"):
+        found[entry].append(f"{service} on {host}")
     return found

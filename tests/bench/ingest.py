@@ -111,7 +111,7 @@ def _sqlite(folder: Path, repeats: int, files: dict[str, File], report: Report, 
 
 
 def _postgres(folder: Path, repeats: int, files: dict[str, File], report: Report, limit: dict[str, float], say: Say) -> None:
-    with _server(folder / "postgres", say) as url:
+    with a_postgres(folder / "postgres", say) as url:
         if not url:
             report.note("postgresql", "left out: no server is installed here or it does not start; apt-get install postgresql")
             return
@@ -119,7 +119,7 @@ def _postgres(folder: Path, repeats: int, files: dict[str, File], report: Report
 
 
 @contextmanager
-def _server(folder: Path, say: Say) -> Iterator[str]:
+def a_postgres(folder: Path, say: Say) -> Iterator[str]:
     """Its URL; empty where there is none."""
     say("starting a PostgreSQL of the benchmark's own")
     folder.mkdir()
