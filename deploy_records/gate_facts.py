@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from django.contrib.auth.models import User
 from django.db.models import Count, Q, QuerySet
 
 from deploy_records import policies_in_force
@@ -24,6 +25,7 @@ from deploy_records.models import (
 )
 from deploy_records.people import holders
 from deploy_records.policies_in_force import InForce
+from deploy_records.rules.approval import Who
 from deploy_records.rules.blocking import Fact
 from deploy_records.rules.case import Case, ReportFact, Running, Yes, shown
 from deploy_records.rules.component import Place
@@ -42,6 +44,10 @@ OF_A_MATCH = (
 """What the gate reads of a report that counts."""
 _REMEMBERED = timedelta(days=90)
 """For so long after its end an exception is named among the reasons."""
+
+
+WITH_PEOPLE = ("by", "entry__registered_by", "entry__reinstated_by")
+"""Of an approval: who gave it, and whose yes would not count."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Known:
         return Case(
             state=entry.state,
             at=self.at,
-            approvals=tuple(self._yes(one, entry, question.environment) for one in self.approvals[entry.pk]),
+            approvals=self._given(entry, question.environment),
             policy=held.policy,
             policy_version=held.version,
             environment=question.environment,
@@ -103,12 +109,22 @@ class Known:
             running=self._running(question),
         )  # fmt: skip
 
-    def _yes(self, one: Approval, entry: ImageDigest, environment: str) -> Yes:
-        return Yes(one.by.get_username(), one.at, self._flaw(one, entry), relied(one.evidence, environment))
+    def _given(self, entry: ImageDigest, environment: str) -> tuple[Yes, ...]:
+        found, counted = list[Yes](), list[Who]()
+        for one in self.approvals[entry.pk]:
+            person = _who(one.by)
+            flaw = self._flaw(one, person, entry)
+            if not flaw and any(person.is_same_person_as(other) for other in counted):
+                flaw = "they gave another one under another name"
+            if not flaw:
+                counted.append(person)
+            found.append(Yes(person.name, one.at, flaw, relied(one.evidence, environment)))
+        return tuple(found)
 
-    def _flaw(self, one: Approval, entry: ImageDigest) -> str:
+    def _flaw(self, one: Approval, person: Who, entry: ImageDigest) -> str:
         """Judged again each time: who has lost the role, or turns out to have registered it, does not count."""
-        if one.by_id in {entry.registered_by_id, entry.reinstated_by_id}:
+        theirs = [one.entry.registered_by, *([one.entry.reinstated_by] if entry.reinstated_by_id else [])]
+        if any(person.is_same_person_as(_who(other)) for other in theirs if other):
             return "they registered it or offered it again"
         if one.by_id not in self.approvers:
             return "they no longer hold a role that may approve"
@@ -135,7 +151,7 @@ class Known:
     @cached_property
     def approvals(self) -> Mapping[int, list[Approval]]:
         entries = {one.entry.pk for one in self.questions}
-        return by_entry(Approval.objects.filter(entry__in=entries, ended_at__isnull=True).select_related("by"))
+        return by_entry(Approval.objects.filter(entry__in=entries, ended_at__isnull=True).select_related(*WITH_PEOPLE))
 
     @property
     def places(self) -> set[tuple[str, str]]:
@@ -240,6 +256,10 @@ def _excuse(item: PoamItem, *, trusting_git: bool) -> Excuse:
         item.name, tuple(item.vulnerabilities), item.component, item.worst, tuple(Grant(one.at, one.until) for one in grants),
         ended_at=item.ended_at, repository=item.repository, digest=item.digest, service=item.service,
     )  # fmt: skip
+
+
+def _who(person: User) -> Who:
+    return Who(person.pk, person.get_username(), person.email)
 
 
 def by_entry(rows: Iterable[Approval]) -> Mapping[int, list[Approval]]:

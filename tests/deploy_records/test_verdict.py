@@ -47,6 +47,30 @@ class TestAsking:
         assert [one["sha256"] for one in data["reports"]] == [report.file.sha256]
         assert [one["name"] for one in data["exceptions"]] == [item.name]
 
+    def test_who_registered_it_and_who_approved_it_are_told_apart_by_their_addresses_too(
+        self, build: ImageDigest, operator: User, manager: User
+    ) -> None:
+        scan(build)
+        ledger.approve(build, manager)
+        assert verdict.ask(ImageDigest.objects.get()).allowed
+        User.objects.filter(pk__in=[operator.pk, manager.pk]).update(email="one@example.com")
+        decision = verdict.ask(ImageDigest.objects.get())
+        assert refused(decision) == ["approvals"]
+        assert "they registered it" in decision.sentence
+
+    def test_two_approvals_of_one_person_under_two_names_are_one(
+        self, build: ImageDigest, manager: User, other_manager: User
+    ) -> None:
+        set_policy("production", approvals=2)
+        scan(build)
+        ledger.approve(build, manager)
+        ledger.approve(build, other_manager)
+        assert verdict.ask(ImageDigest.objects.get()).allowed
+        User.objects.filter(pk__in=[manager.pk, other_manager.pk]).update(email="one@example.com")
+        decision = verdict.ask(ImageDigest.objects.get())
+        assert refused(decision) == ["approvals"]
+        assert "under another name" in decision.sentence
+
     def test_each_environment_is_judged_by_its_own_policy(self, build: ImageDigest, manager: User) -> None:
         scan(build, vulnerability(severity="MEDIUM"))
         ledger.approve(build, manager)
