@@ -16,6 +16,7 @@ from deploy_records.rules.policy import Policy
 from deploy_records.scanners.report import Severity
 
 MOST_NAMED = 3
+_SEVERITIES = {one.value: one for one in Severity}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _reports(then: Mapping[str, Severity], now: Now) -> str:
 
 
 def _known_weight(fact: Fact, then: Mapping[str, Severity]) -> int:
-    return max((then[mark].weight for mark in fact.marks() if mark in then), default=0)
+    return max([then[mark].weight for mark in fact.marks() if mark in then], default=0)
 
 
 def _first(names: list[str]) -> str:
@@ -102,7 +103,7 @@ def relied(evidence: Any, environment: str) -> Relied | None:
         part = evidence["environments"][environment]
         return Relied(
             part["allowed"] is True, _policy_in(part["rules"]), tuple(str(one) for one in part["exceptions"]),
-            {str(one): Severity(severity) for one, severity in part["blocking"].items()},
+            {str(one): _SEVERITIES[severity] for one, severity in part["blocking"].items()},
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
