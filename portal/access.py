@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -21,7 +22,8 @@ from deploy_records.people import holds
 
 log = logging.getLogger(__name__)
 
-_WRONG_METHOD = 405
+_WRONG_METHOD, _BROKEN, _NOT_NOW = 405, 500, 503
+_BUSY = "The database is busy with something else, or cannot be reached. What you asked for was not done. Try again in a minute."
 
 LOOK = (
     "chatbot_service.view_service",
@@ -150,8 +152,10 @@ class RefusalMiddleware:
     def _break(self, request: HttpRequest, error: Exception) -> HttpResponse:
         correlation = _correlation()
         log.error("Broken %s: %s %s", correlation, request.method, request.path, exc_info=error)
-        words = str(error) if isinstance(error, Broken) else ""
-        return render(request, "500.html", {"message": words, "correlation": correlation}, status=500)
+        is_busy = isinstance(error, OperationalError)
+        words = _BUSY if is_busy else str(error) if isinstance(error, Broken) else ""
+        context = {"message": words, "correlation": correlation}
+        return render(request, "500.html", context, status=_NOT_NOW if is_busy else _BROKEN)
 
 
 def form_not_ours(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's words are for developers

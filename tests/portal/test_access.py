@@ -2,11 +2,13 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, reverse
 
 from deploy_records.models import AuditEvent
 from portal.access import ROLES
+from portal.pages import scans_list
 from portal.urls import urlpatterns
 from tests.factories import person
 from tests.portal.looking import last_refusal, text_of, window
@@ -110,6 +112,18 @@ def test_a_form_without_the_token_is_refused_in_words_and_on_record(viewer: User
     event = last_refusal()
     assert (event.actor, event.object_name) == ("vera", "POST /jobs/1/cancel/")
     assert event.changes["correlation"] in text_of(answer)
+
+
+def test_a_database_that_is_busy_is_told_in_words_and_to_programs(viewer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(scans_list, "read", locked)
+    client = window(viewer)
+    client.raise_request_exception = False
+    answer = client.get("/scans/")
+    assert answer.status_code == 503
+    assert "was not done. Try again in a minute." in text_of(answer)
 
 
 @pytest.mark.django_db
