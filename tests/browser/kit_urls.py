@@ -9,17 +9,19 @@ from portal import htmx, urls
 from portal.access import public
 from portal.pages.kit import every_part
 
-_asked = 0
+_asked, _until = 0, 3
 
 
 @public
 def fragment(request: HttpRequest) -> HttpResponse:
-    """A log that has grown since the last time, in a part that refreshes by itself until the third answer."""
-    global _asked  # noqa: PLW0603 - one server, one page, one test
-    _asked = 1 if "again" in request.GET else _asked + 1
+    """A log that has grown since the last time, in a part that refreshes by itself until the third answer, or `again=20`."""
+    global _asked, _until  # noqa: PLW0603 - one server, one page, one test
+    if "again" in request.GET:
+        _asked, _until = 0, int(request.GET["again"] or 3)
+    _asked += 1
     lines = "\n".join(f"line {n}" for n in range(100 + _asked))
     trigger = 'hx-get="/kit/fragment/" hx-trigger="every 200ms" hx-swap="outerHTML"'
-    status = htmx.STOP_POLLING if _asked >= 3 else 200
+    status = htmx.STOP_POLLING if _asked >= _until else 200
     body = format_html(
         '<section id="live" {}><p id="count">{}</p><button id="held" type="button">Hold</button>'
         '<pre class="kg-log" id="log" tabindex="0">{}</pre></section>',

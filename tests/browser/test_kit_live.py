@@ -59,14 +59,16 @@ def test_output_that_was_read_to_its_end_stays_at_its_end(kit_page: Page) -> Non
 
 
 def test_text_that_somebody_is_selecting_is_not_swapped_away(kit_page: Page) -> None:
-    kit_page.evaluate("htmx.ajax('GET', '/kit/fragment/?again', {target: '#kg-dialog-slot', swap: 'innerHTML'})")
+    kit_page.evaluate("htmx.ajax('GET', '/kit/fragment/?again=100', {target: '#kg-dialog-slot', swap: 'innerHTML'})")
     expect(kit_page.locator("#log")).to_be_visible()
     select = "getSelection().selectAllChildren(document.getElementById('log'))"
     kit_page.evaluate(select)
     kit_page.wait_for_timeout(100)
-    kit_page.evaluate(select)  # a refresh that had been decided on just before may have come in between
+    kit_page.evaluate(select)  # a refresh that had been decided on before may have come in between
     first = kit_page.locator("#count").text_content()
-    kit_page.wait_for_timeout(300)
+    for _ in range(2):
+        kit_page.wait_for_event("requestfinished")
+    kit_page.wait_for_timeout(50)
     assert kit_page.locator("#count").text_content() == first
     assert "line 42" in kit_page.evaluate("getSelection().toString()")
 
