@@ -19,6 +19,8 @@ from deploy_records.scanners.report import Report
 
 MOST_WRITTEN = 2 * MOST_BYTES
 """Of rows, in bytes."""
+MOST_OTHER_NAMES = 300_000
+"""Of all findings together: each is held while they are put together with those of other reports."""
 _TOLD_EVERY = 500
 
 Progress = Callable[[int], object]
@@ -46,8 +48,15 @@ def read_whole(file: BinaryIO, name: str, progress: Progress) -> Iterator[Read]:
 
 
 def _read(read: Read, name: str, progress: Progress) -> None:
+    names = 0
     for one in read.header.findings:
         read.findings.add(finding_row(one))
+        names += len(one.aliases)
+        if names > MOST_OTHER_NAMES:
+            raise Refused(
+                f"{shown(name)} gives its findings more than {MOST_OTHER_NAMES:,} other names together. Expected at most that: "
+                "scan in parts. Nothing was stored.", code="too-large", status=413,
+            )  # fmt: skip
         read.severities[one.severity.value] += 1
         if read.findings.count % _TOLD_EVERY == 0:
             _refuse_swollen(read, name)

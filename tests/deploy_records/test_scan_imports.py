@@ -70,6 +70,16 @@ def test_what_says_one_text_of_many_findings_is_refused_before_it_fills_the_disk
     assert not ScanReport.objects.exists()
 
 
+def test_findings_with_more_names_than_can_be_held_are_refused(
+    importer: User, entry: ImageDigest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_spool, "MOST_OTHER_NAMES", 3)
+    flaws = tuple(vulnerability(f"CVE-2026-100{one}", VendorIDs=[f"GO-{one}", f"OSV-{one}"]) for one in range(2))
+    with pytest.raises(Refused, match="more than 3 other names"):
+        scans.import_report(file(trivy(entry.digest, findings=flaws)), "many.json", importer)
+    assert scans.import_report(file(trivy(entry.digest, findings=flaws[:1])), "few.json", importer).is_new
+
+
 def test_a_worker_makes_it_a_report(importer: User, entry: ImageDigest, calls: list[int]) -> None:
     asked = waiting(trivy(entry.digest), importer)
     scan_imports.read(asked.pk)
