@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import django
@@ -39,12 +40,11 @@ def fill(begin: str, end: str) -> dict[str, Any]:
 
 def ask(times: str) -> dict[str, Any]:
     """Milliseconds of each answer, of which so many were on the processor, and the number of queries; by page."""
+    import_module("portal.wsgi")  # as the web process begins
     from django.contrib.auth.models import User  # noqa: PLC0415 - after set-up
     from django.db import connection  # noqa: PLC0415 - likewise
     from django.test import Client  # noqa: PLC0415 - likewise
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415 - likewise
-
-    import portal.wsgi  # noqa: F401, PLC0415 - as the web process begins
 
     client, found = Client(headers={"host": "localhost"}), dict[str, Any]()
     client.force_login(User.objects.get(username=_LOOKER))
