@@ -46,10 +46,6 @@ _REMEMBERED = timedelta(days=90)
 """For so long after its end an exception is named among the reasons."""
 
 
-WITH_PEOPLE = ("by", "entry__registered_by", "entry__reinstated_by")
-"""Of an approval: who gave it, and whose yes would not count."""
-
-
 @dataclass(frozen=True)
 class Question:
     """Which digest, and where it would run. `service`, `host` and `platform` (os/architecture) may be left open."""
@@ -112,7 +108,7 @@ class Known:
     def _given(self, entry: ImageDigest, environment: str) -> tuple[Yes, ...]:
         found, counted = list[Yes](), list[Who]()
         for one in self.approvals[entry.pk]:
-            person = _who(one.by)
+            person = self.people[one.by_id]
             flaw = self._flaw(one, person, entry)
             if not flaw and any(person.is_same_person_as(other) for other in counted):
                 flaw = "they gave another one under another name"
@@ -123,8 +119,8 @@ class Known:
 
     def _flaw(self, one: Approval, person: Who, entry: ImageDigest) -> str:
         """Judged again each time: who has lost the role, or turns out to have registered it, does not count."""
-        theirs = [one.entry.registered_by, *([one.entry.reinstated_by] if entry.reinstated_by_id else [])]
-        if any(person.is_same_person_as(_who(other)) for other in theirs if other):
+        theirs = (number for number in (entry.registered_by_id, entry.reinstated_by_id) if number)
+        if any(person.is_same_person_as(self.people[number]) for number in theirs):
             return "they registered it or offered it again"
         if one.by_id not in self.approvers:
             return "they no longer hold a role that may approve"
@@ -151,7 +147,16 @@ class Known:
     @cached_property
     def approvals(self) -> Mapping[int, list[Approval]]:
         entries = {one.entry.pk for one in self.questions}
-        return by_entry(Approval.objects.filter(entry__in=entries, ended_at__isnull=True).select_related(*WITH_PEOPLE))
+        return by_entry(Approval.objects.filter(entry__in=entries, ended_at__isnull=True))
+
+    @cached_property
+    def people(self) -> Mapping[int, Who]:
+        """Who gave an approval, and whose yes does not count: few, however many digests there are."""
+        given = {one.by_id for ones in self.approvals.values() for one in ones}
+        entries = [one.entry for one in self.questions] if given else []
+        theirs = {number for one in entries for number in (one.registered_by_id, one.reinstated_by_id) if number}
+        rows = User.objects.filter(pk__in=given | theirs).order_by()
+        return {number: Who(number, name, address) for number, name, address in rows.values_list("pk", "username", "email")}
 
     @property
     def places(self) -> set[tuple[str, str]]:
@@ -256,10 +261,6 @@ def _excuse(item: PoamItem, *, trusting_git: bool) -> Excuse:
         item.name, tuple(item.vulnerabilities), item.component, item.worst, tuple(Grant(one.at, one.until) for one in grants),
         ended_at=item.ended_at, repository=item.repository, digest=item.digest, service=item.service,
     )  # fmt: skip
-
-
-def _who(person: User) -> Who:
-    return Who(person.pk, person.get_username(), person.email)
 
 
 def by_entry(rows: Iterable[Approval]) -> Mapping[int, list[Approval]]:

@@ -49,8 +49,7 @@ class _KnownThen(Known):
     @cached_property
     def approvals(self) -> Mapping[int, list[Approval]]:
         given = Approval.objects.filter(self._lasting("ended_at"), at__lte=self.at, entry__in=self._asked)
-        with_people = given.select_related(*gate_facts.WITH_PEOPLE)
-        return gate_facts.by_entry(self._without_what_came_later(one) for one in with_people)
+        return gate_facts.by_entry(self._without_what_came_later(one) for one in given)
 
     def _without_what_came_later(self, one: Approval) -> Approval:
         if one.review_since is not None and one.review_since > self.at:
