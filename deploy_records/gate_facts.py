@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from deploy_records import policies_in_force
 from deploy_records.finding_rows import FACT_COLUMNS, facts
@@ -73,6 +73,12 @@ def ran_here(questions: Sequence[Question]) -> list[bool]:
 
 
 @dataclass(frozen=True)
+class _Person:
+    who: Who
+    may_approve: bool
+
+
+@dataclass(frozen=True)
 class Known:
     """What the record says now. `gate_past` has what it said then."""
 
@@ -108,7 +114,7 @@ class Known:
     def _given(self, entry: ImageDigest, environment: str) -> tuple[Yes, ...]:
         found, counted = list[Yes](), list[Who]()
         for one in self.approvals[entry.pk]:
-            person = self.people[one.by_id]
+            person = self.people[one.by_id].who
             flaw = self._flaw(one, person, entry)
             if not flaw and any(person.is_same_person_as(other) for other in counted):
                 flaw = "they gave another one under another name"
@@ -120,9 +126,9 @@ class Known:
     def _flaw(self, one: Approval, person: Who, entry: ImageDigest) -> str:
         """Judged again each time: who has lost the role, or turns out to have registered it, does not count."""
         theirs = (number for number in (entry.registered_by_id, entry.reinstated_by_id) if number)
-        if any(person.is_same_person_as(self.people[number]) for number in theirs):
+        if any(person.is_same_person_as(self.people[number].who) for number in theirs):
             return "they registered it or offered it again"
-        if one.by_id not in self.approvers:
+        if not self.people[one.by_id].may_approve:
             return "they no longer hold a role that may approve"
         if one.review_since is not None:
             return f"it has to be looked at again since {shown(one.review_since)}, as {one.review_because.rstrip('.')}"
@@ -141,22 +147,20 @@ class Known:
         return frozenset({one.entry.pk for one in self.questions} | {one.entry_id for one in self.deployed.values()})
 
     @cached_property
-    def approvers(self) -> frozenset[int]:
-        return frozenset(holders(MAY_APPROVE).values_list("pk", flat=True))
-
-    @cached_property
     def approvals(self) -> Mapping[int, list[Approval]]:
         entries = {one.entry.pk for one in self.questions}
         return by_entry(Approval.objects.filter(entry__in=entries, ended_at__isnull=True))
 
     @cached_property
-    def people(self) -> Mapping[int, Who]:
+    def people(self) -> Mapping[int, _Person]:
         """Who gave an approval, and whose yes does not count: few, however many digests there are."""
         given = {one.by_id for ones in self.approvals.values() for one in ones}
         entries = [one.entry for one in self.questions] if given else []
         theirs = {number for one in entries for number in (one.registered_by_id, one.reinstated_by_id) if number}
-        rows = User.objects.filter(pk__in=given | theirs).order_by()
-        return {number: Who(number, name, address) for number, name, address in rows.values_list("pk", "username", "email")}
+        approvers = Exists(holders(MAY_APPROVE).filter(pk=OuterRef("pk")))
+        rows = User.objects.filter(pk__in=given | theirs).order_by().annotate(approver=approvers)
+        known = rows.values_list("pk", "username", "email", "approver")
+        return {number: _Person(Who(number, name, address), may) for number, name, address, may in known}
 
     @property
     def places(self) -> set[tuple[str, str]]:

@@ -134,7 +134,7 @@ class TestAsking:
             deployments.begin("prod-1", f"service-{number}", entry, "upgrade")
             questions.append(Question(ImageDigest.objects.get(pk=entry.pk), "production", f"service-{number}", "prod-1"))
         for asked in (questions[:1], questions):
-            with django_assert_num_queries(10):
+            with django_assert_num_queries(9):
                 assert all(answer.allowed for answer in verdict.ask_each(asked))
 
 
