@@ -162,10 +162,13 @@ def _found(services: QuerySet[Service], since: datetime) -> list[_Found]:
 
 
 def _last_jobs(found: Iterable[_Found]) -> dict[int, Job]:
-    jobs = Job.objects.select_related("host", "by").in_bulk([one.last_job for one in found if one.last_job])
+    jobs = Job.objects.select_related("by").in_bulk([one.last_job for one in found if one.last_job])
     for one in found:
-        if one.last_job in jobs:
-            jobs[one.last_job].service = one.service  # at hand, so it is not read a second time
+        job = jobs.get(one.last_job)
+        if job is not None:  # what is at hand is not read a second time
+            job.service = one.service
+            if job.host_id == one.service.host_id:
+                job.host = one.service.host
     return jobs
 
 
@@ -212,7 +215,7 @@ def _not_watched_since(service: Service, now: datetime) -> list[Change]:
 def _deployed(found: Iterable[_Found]) -> dict[tuple[str, str], Deployment]:
     hosts = {one.service.host.name for one in found}
     names = {one.service.name for one in found}
-    open_ones = Deployment.objects.filter(ended_at=None, host__in=hosts, service__in=names).select_related("by").defer("gate")
+    open_ones = Deployment.objects.filter(ended_at=None, host__in=hosts, service__in=names).defer("gate")
     return {(one.host, one.service): one for one in open_ones}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from deploy_records.rules.component import Place
 from deploy_records.rules.exceptions import Excuses, Here, Moment, Named, judge_named, key
@@ -12,9 +13,12 @@ from deploy_records.scanners.identity import package_key
 from deploy_records.scanners.report import FindingKind, Severity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fact:
-    """One finding of one report, as far as the gate judges it. `claimed`: what the report says to call it harmless."""
+    """One finding of one report, as far as the gate judges it. `claimed`: what the report says to call it harmless.
+
+    The same one may stand for what is in many images, so what follows from it is worked out once.
+    """
 
     names: tuple[str, ...]
     severity: Severity
@@ -43,11 +47,25 @@ class Fact:
         """By which two tools' words for one thing are told to be the same."""
         return self.fingerprint or "\x1f".join((*self.names, self.purl, self.package, self.version))
 
-    def marks(self, *, in_any_version: bool = False) -> tuple[str, ...]:
-        """By which it is known again in another report, or in another image: what has one of these is the same."""
+    @cached_property
+    def order(self) -> tuple[int, str, str]:
+        """Sorts worst first."""
+        return -self.severity.weight, self.name, self.package
+
+    @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """By which it is known again in another report: what has one of these is the same."""
+        return self._marks(self.version)
+
+    @property
+    def marks_in_any_version(self) -> tuple[str, ...]:
+        """The same in another image."""
+        return self._marks("")
+
+    def _marks(self, version: str) -> tuple[str, ...]:
         if self.kind is not FindingKind.VULNERABILITY:
             return (self.same,)
-        where = f"{package_key(self.purl, self.package)} {'' if in_any_version else self.version}".rstrip()
+        where = f"{package_key(self.purl, self.package)} {version}".rstrip()
         return tuple(f"{key(name)} in {where}" for name in self.names)
 
     def __str__(self) -> str:
@@ -120,5 +138,5 @@ def _worse(one: Judged, other: Judged) -> Judged:
     return replace(worst, fact=replace(worst.fact, tool=tools))
 
 
-def _worst_first(one: Judged) -> tuple[bool, int, str, str]:
-    return not one.blocks, -one.fact.severity.weight, one.fact.name, one.fact.package
+def _worst_first(one: Judged) -> tuple[bool, tuple[int, str, str]]:
+    return not one.blocks, one.fact.order

@@ -159,11 +159,11 @@ def _why_no_comparison(case: Case) -> str:
 def _new_against(case: Case, running: Iterable[Fact]) -> list[Fact]:
     known: dict[str, int] = {}
     for fact in running:
-        for mark in fact.marks(in_any_version=True) if would_block(fact, case.asked) else ():
+        for mark in fact.marks_in_any_version if would_block(fact, case.asked) else ():
             known[mark] = max(known.get(mark, 0), fact.severity.weight)
 
     def weight(fact: Fact) -> int:
-        return max((known.get(mark, 0) for mark in fact.marks(in_any_version=True)), default=0)
+        return max((known.get(mark, 0) for mark in fact.marks_in_any_version), default=0)
 
     return [one.fact for one in case.judged if weight(one.fact) < one.fact.severity.weight]
 

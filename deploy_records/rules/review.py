@@ -76,7 +76,7 @@ def _reports(then: Mapping[str, Severity], now: Now) -> str:
 
 
 def _known_weight(fact: Fact, then: Mapping[str, Severity]) -> int:
-    return max([then[mark].weight for mark in fact.marks() if mark in then], default=0)
+    return max([then[mark].weight for mark in fact.marks if mark in then], default=0)
 
 
 def _first(names: list[str]) -> str:
@@ -92,7 +92,7 @@ def kept(*, allowed: bool, version: int, policy: Policy, judged: Iterable[Judged
         "policy": version,
         "rules": policy.as_data(),
         "exceptions": sorted({one.excused_by for one in known if one.excused_by}),
-        "blocking": {mark: str(one.fact.severity) for one in known for mark in one.fact.marks()},
+        "blocking": {mark: str(one.fact.severity) for one in known for mark in one.fact.marks},
         "decision": dict(decision),
     }
 

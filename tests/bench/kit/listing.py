@@ -26,6 +26,7 @@ def fill(begin: str, end: str) -> dict[str, Any]:
     django.setup()
     call_command("migrate", verbosity=0, skip_checks=True)
     from django.contrib.auth.models import User  # noqa: PLC0415 - after set-up
+    from django.db import connection  # noqa: PLC0415 - likewise
 
     from tests import factories  # noqa: PLC0415 - likewise
 
@@ -35,6 +36,8 @@ def fill(begin: str, end: str) -> dict[str, Any]:
         _excuse_all()
     for number in range(int(begin), int(end)):
         _service(number)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # as PostgreSQL does by itself within a minute
     return {}
 
 
@@ -124,13 +127,15 @@ def _digest(number: int, *, excused: bool) -> Any:
 def _findings(number: int) -> list[dict[str, Any]]:
     from tests.deploy_records.scan_files import vulnerability  # noqa: PLC0415 - after set-up
 
-    def one(name: str, severity: str, place: int) -> dict[str, Any]:
-        package = f"package-{place % 80}"
+    def one(name: str, severity: str, weakness: int) -> dict[str, Any]:
+        """Whichever image has it, it is in the same package."""
+        package = f"package-{weakness % 80}"
         more = {"PkgIdentifier": {"PURL": f"pkg:deb/debian/{package}@1.0"}, "Title": f"A weakness in {package}."}
         return vulnerability(name, severity, package=package, **more)
 
-    block = [one(_name((number + place) % POOL), "HIGH" if place % 10 else "CRITICAL", place) for place in range(BLOCKING)]
-    rest = [one(f"CVE-2025-{1000 + place}", "MEDIUM" if place % 2 else "LOW", place) for place in range(FINDINGS - BLOCKING)]
+    of_pool = [(number + place) % POOL for place in range(BLOCKING)]
+    block = [one(_name(which), "HIGH" if which % 10 else "CRITICAL", which) for which in of_pool]
+    rest = [one(f"CVE-2025-{1000 + which}", "MEDIUM" if which % 2 else "LOW", which) for which in range(FINDINGS - BLOCKING)]
     return [*block, *rest]
 
 

@@ -36,7 +36,7 @@ def excuse(*names: str, name: str = "POAM-7", until: datetime = ENDS, **fields: 
 
 
 def relied(*exceptions: str, on: tuple[Fact, ...] = (), policy: Policy = DEFAULT, allowed: bool = True) -> Relied:
-    return Relied(allowed, policy, exceptions, {mark: one.severity for one in on for mark in one.marks()})
+    return Relied(allowed, policy, exceptions, {mark: one.severity for one in on for mark in one.marks})
 
 
 def yes(by: str = "mira", at: datetime = BEFORE, flaw: str = "", then: Relied | None = None) -> Yes:

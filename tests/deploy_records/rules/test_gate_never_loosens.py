@@ -58,7 +58,7 @@ rested = st.builds(
 
 def _case(found: list[Fact], given_excuses: list[Any], given_reports: list[Any], asked: Policy, then: list[Any]) -> Case:
     """Often a yes: an approval that knew everything stands beside those that were drawn."""
-    knew = Relied(True, asked, (), {mark: Severity.CRITICAL for fact in found for mark in fact.marks()})
+    knew = Relied(True, asked, (), {mark: Severity.CRITICAL for fact in found for mark in fact.marks})
     approvals = tuple(yes(f"person {number}", then=one) for number, one in enumerate((knew, knew, *then)))
     return replace(
         APPROVED, findings=tuple(found), excuses=Excuses.of(given_excuses), reports=(report(days=0), *given_reports),
@@ -72,7 +72,7 @@ def _mostly_excused(found: list[Fact], until: list[Any], asked: Policy) -> Case:
         excuse(*fact.names, name=f"POAM-{number}", component="ghcr.io/acme/*", until=end, severity=Severity.CRITICAL)
         for number, (fact, end) in enumerate(zip(found, until, strict=True), start=1)
     ]
-    marks = {mark: Severity.CRITICAL for fact in found for mark in fact.marks()}
+    marks = {mark: Severity.CRITICAL for fact in found for mark in fact.marks}
     then = Relied(True, asked, tuple(one.name for one in given_excuses[:1]), marks)
     days = {one: max(30, number) for one, number in asked.exception_days.items()}
     return replace(
