@@ -15,10 +15,10 @@ from chatbot_service import past_the_gate
 from chatbot_service.asking import question
 from chatbot_service.claims import lapsed_jobs
 from chatbot_service.jobs.catalogue import KINDS
-from chatbot_service.models import ACTIVE, Host, Job, JobState, Kind, Service
+from chatbot_service.models import ACTIVE, READS_ONLY, Host, Job, JobState, Kind, Service
 from chatbot_service.progress import lay_out
 from deploy_records import audit, deployments, lookup, verdict
-from deploy_records.errors import Invalid, Refused
+from deploy_records.errors import Broken, Invalid, Refused
 from deploy_records.models import ImageDigest
 from deploy_records.people import require
 from deploy_records.rules.case import Decision
@@ -32,15 +32,22 @@ PUBLISH_AGAIN_AFTER = timedelta(seconds=15)
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks, from where, and why."""
+    """Who asks, from where, and why. Nobody: the schedule does."""
 
-    by: User
+    by: User | None
     reason: str = ""
     address: str = ""
 
     @property
+    def person(self) -> User:
+        """For what only a person may do."""
+        if self.by is None:
+            raise Broken("The schedule cannot do that.")
+        return self.by
+
+    @property
     def actor(self) -> audit.Actor:
-        return audit.Actor.of(self.by, self.address)
+        return audit.Actor.of(self.by, self.address) if self.by else audit.SCHEDULER
 
 
 @dataclass(frozen=True)
@@ -54,16 +61,16 @@ class Order:
 
 def upgrade(service: Service, digest: str, request: Request) -> Job:
     """`digest`: `sha256:…`, or `repository@sha256:…` of the service's repository."""
-    _may(Kind.UPGRADE, request)
+    may(Kind.UPGRADE, request)
     service = _fresh(service)
     target = _target(service, digest)
     _ask_gate(service, target, rolling_back=False)
-    return _start(Order(Kind.UPGRADE, service.host, service, target), request)
+    return start(Order(Kind.UPGRADE, service.host, service, target), request)
 
 
 def rollback(service: Service, digest: str, request: Request, *, deprecate: bool = False, note: str = "") -> Job:
     """An empty `digest` means the last known-good one that ran here before."""
-    _may(Kind.ROLLBACK, request)
+    may(Kind.ROLLBACK, request)
     service = _fresh(service)
     if digest:
         target = _target(service, digest)
@@ -75,7 +82,7 @@ def rollback(service: Service, digest: str, request: Request, *, deprecate: bool
         target = entry.digest
     entry, decision = _ask_gate(service, target, rolling_back=True)
     checked = checked_words("The note", note, required=deprecate, most=500)
-    job = _start(Order(Kind.ROLLBACK, service.host, service, target, {"deprecate": deprecate, "note": checked}), request)
+    job = start(Order(Kind.ROLLBACK, service.host, service, target, {"deprecate": deprecate, "note": checked}), request)
     _draft_for_review(job, entry, decision, request)
     return job
 
@@ -84,43 +91,43 @@ def lifecycle(kind: Kind, service: Service, request: Request) -> Job:
     """start, stop or restart."""
     if kind not in {Kind.START, Kind.STOP, Kind.RESTART}:
         raise Invalid(f"{shown(str(kind))} is not start, stop or restart.")
-    _may(kind, request)
-    return _start(Order(kind, service.host, service), request)
+    may(kind, request)
+    return start(Order(kind, service.host, service), request)
 
 
 def adopt(service: Service, request: Request) -> Job:
-    _may(Kind.ADOPT, request)
-    return _start(Order(Kind.ADOPT, service.host, service), request)
+    may(Kind.ADOPT, request)
+    return start(Order(Kind.ADOPT, service.host, service), request)
 
 
 def inspect(host: Host, directory: str, files: list[str], project_name: str, request: Request) -> Job:
     """Reads a compose project on the host, for adding a service."""
-    _may(Kind.INSPECT, request)
+    may(Kind.INSPECT, request)
     asked = {"directory": directory, "files": files, "project_name": project_name}
-    return _start(Order(Kind.INSPECT, host, asked=asked), request)
+    return start(Order(Kind.INSPECT, host, asked=asked), request)
 
 
 def resolve(host: Host, reference: str, request: Request) -> Job:
     """Registers `repository:tag` or `repository@sha256:…` in the ledger; a worker of the host asks the registry."""
-    _may(Kind.RESOLVE, request)
+    may(Kind.RESOLVE, request)
     parsed = parse_reference(reference)
     if not parsed.tag and not parsed.digest:
         raise Invalid(f"{shown(reference)} names neither tag nor digest. Add :TAG or @sha256:…")
-    return _start(Order(Kind.RESOLVE, host, asked={"reference": str(parsed)}), request)
+    return start(Order(Kind.RESOLVE, host, asked={"reference": str(parsed)}), request)
 
 
 def cancel(job: Job, request: Request) -> None:
     """Asks the worker to stop and undo; a job that still waits ends at once."""
-    require(request.by, "chatbot_service.cancel_job", "Cancelling a job")
+    require(request.person, "chatbot_service.cancel_job", "Cancelling a job")
     reason = checked_words("The reason", request.reason, most=500)
     with audit.changing():
         event = audit.Event("job.cancel_asked", **audit.about(job), job=job.pk, reason=reason)
         waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
             state=JobState.CANCELLED, ended_at=timezone.now(), cancel_asked_at=timezone.now(),
-            cancel_asked_by=request.by, error="Cancelled before it began.",
+            cancel_asked_by=request.person, error="Cancelled before it began.",
         )  # fmt: skip
         asked = waiting or Job.objects.filter(pk=job.pk, state=JobState.RUNNING, cancel_asked_at=None).update(
-            cancel_asked_at=timezone.now(), cancel_asked_by=request.by
+            cancel_asked_at=timezone.now(), cancel_asked_by=request.person
         )
         if not asked:
             words = "has ended, is being undone or was asked to stop already"
@@ -128,8 +135,10 @@ def cancel(job: Job, request: Request) -> None:
         audit.record(request.actor, event)
 
 
-def _may(kind: Kind, request: Request) -> None:
-    require(request.by, KINDS[kind].permission, KINDS[kind].to_do)
+def may(kind: Kind, request: Request) -> None:
+    """`NotAllowed` for a person without the permission of that kind of job; the schedule may."""
+    if request.by is not None:
+        require(request.by, KINDS[kind].permission, KINDS[kind].to_do)
 
 
 def _fresh(service: Service) -> Service:
@@ -169,7 +178,8 @@ def _draft_for_review(job: Job, entry: ImageDigest, decision: Decision, request:
         log.exception("%s: no exception could be drafted for what it goes past", job)
 
 
-def _start(order: Order, request: Request) -> Job:
+def start(order: Order, request: Request) -> Job:
+    """Writes the job with its audit event and wakes a worker. `Refused` while another job holds the service."""
     if order.service is not None and order.service.is_demo:
         raise Refused(f"{order.service} is a demo record to look at; there is nothing to operate. Nothing was changed.")
     reason = checked_words("The reason", request.reason, most=500)
@@ -190,11 +200,12 @@ def _start(order: Order, request: Request) -> Job:
 
 
 def _who_holds(order: Order) -> str:
-    job = Job.objects.filter(service=order.service, state__in=ACTIVE).select_related("by").first()
+    holding = Job.objects.filter(service=order.service, state__in=ACTIVE).exclude(kind__in=READS_ONLY)
+    job = holding.select_related("by").first()
     if job is None:
         return f"Not started: another job has just ended on {order.service}. Try again."
     since = job.created_at.strftime("%H:%M:%S UTC")
-    return f"Not started. {job} by {job.by.get_username()} holds {order.service} since {since}. Nothing was changed."
+    return f"Not started. {job} by {job.asked_by} holds {order.service} since {since}. Nothing was changed."
 
 
 _wake: list[Callable[[int, str], None]] = []

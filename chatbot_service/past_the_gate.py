@@ -11,8 +11,8 @@ from deploy_records.rules.case import Decision
 
 
 def draft(job: Job, entry: ImageDigest, decision: Decision, address: str = "") -> tuple[PoamItem, ...]:
-    if job.service is None:
-        raise Broken(f"{job} belongs to no service.")
+    if job.service is None or job.by is None:
+        raise Broken(f"{job} belongs to no service or to nobody.")
     asked = Asked(job.pk, job.by, job.reason, job.service.name, job.service.host.name, address)
     return poam_drafting.by_rollback(entry, decision, asked)
 

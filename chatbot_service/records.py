@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from chatbot_service import observe, past_the_gate
@@ -51,6 +52,12 @@ class JobRecords:
         return self.job.service
 
     @property
+    def _person(self) -> User:
+        if self.job.by is None:
+            raise Broken(f"{self.job} was asked for by the schedule, which decides nothing about digests.")
+        return self.job.by
+
+    @property
     def _place(self) -> tuple[str, str]:
         return self._service.host.name, self._service.name
 
@@ -70,9 +77,9 @@ class JobRecords:
         resolved = self.ask_registry(reference, self.login(reference))
         with self._ours():
             if self.job.kind == Kind.ADOPT:
-                entry = ledger.register_found(resolved, self.job.by, job=self.job.pk)
+                entry = ledger.register_found(resolved, self._person, job=self.job.pk)
             else:
-                entry = ledger.register(resolved, self.job.by, job=self.job.pk)
+                entry = ledger.register(resolved, self._person, job=self.job.pk)
         return entry_facts(entry)
 
     def _ask(self, entry: ImageDigest) -> Decision:
@@ -117,7 +124,7 @@ class JobRecords:
 
     def deprecate(self, digest: str, note: str) -> None:
         with self._ours():
-            ledger.deprecate_by_rollback(self._known(digest), self.job.by, note, job=self.job.pk)
+            ledger.deprecate_by_rollback(self._known(digest), self._person, note, job=self.job.pk)
 
     def login(self, repository: str) -> Login | None:
         kept = RegistryLogin.objects.filter(registry=registry_of(repository.partition("@")[0])).first()

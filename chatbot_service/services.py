@@ -57,7 +57,7 @@ def put_under_management(reading: Job, choice: Choice, request: Request) -> Job:
 
 
 def add(reading: Job, choice: Choice, request: Request) -> Service:
-    person = require(request.by, "chatbot_service.add_service", "Adding a service")
+    person = require(request.person, "chatbot_service.add_service", "Adding a service")
     found = _found(reading, choice.compose_service)
     _check(choice)
     files = _files(reading, choice.pin_file)
@@ -90,7 +90,7 @@ def change(service: Service, wish: Settings, request: Request) -> bool:
 
     Refused while a job changes it: that job has begun with the settings as they were.
     """
-    require(request.by, "chatbot_service.change_service", "Changing a service's settings")
+    require(request.person, "chatbot_service.change_service", "Changing a service's settings")
     _check_settings(wish)
     with audit.changing():
         before, after = _as_data(settings_of(service)), _as_data(wish)

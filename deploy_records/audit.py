@@ -38,6 +38,7 @@ class Actor:
 
 WORKER = Actor("worker")
 WATCHER = Actor("watcher")
+SCHEDULER = Actor("scheduler")
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _jobs(text: str) -> Iterable[Hit]:
     number = _JOB.fullmatch(text)
     if number:
         for one in Job.objects.filter(pk=int(number[1])).select_related("service__host", "by"):
-            about = f"{one.get_state_display()}, by {one.by.get_username()}"
+            about = f"{one.get_state_display()}, by {one.asked_by}"
             yield Hit(str(one), f"{one.service}: {about}" if one.service else about, reverse("job", args=[one.pk]))
 
 

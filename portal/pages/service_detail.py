@@ -104,7 +104,7 @@ def deeds(row: Row, person: Person) -> list[Deed]:
 
 
 def holder(job: Job | None) -> str:
-    return f"{job} by {job.by.get_username()} holds it since {job.created_at:%H:%M:%S} UTC" if job else ""
+    return f"{job} by {job.asked_by} holds it since {job.created_at:%H:%M:%S} UTC" if job else ""
 
 
 def _approvals(row: Row) -> list[Approval]:
@@ -149,7 +149,7 @@ def _happened(row: Row) -> Iterator[Event]:
             paused = sum((r.length for r in row.runs if r.state == PAUSE and held.touch.holds(r.start)), start - start)
             pause = f"; paused {duration(paused)}" if paused else ""
             job = held.job
-            who = f" by {job.by.get_username()}, {job.get_state_display().lower()}"
+            who = f" by {job.asked_by}, {job.get_state_display().lower()}"
             yield Event(held.touch.start, said(claim(job, reverse("job", args=[job.pk])), who, pause))
     for run in row.runs:
         if run.state not in {WELL, PAUSE, UNKNOWN} and run.state in _WENT:

@@ -75,7 +75,7 @@ def _sub(sight: JobSight) -> SafeString:
     parts: list[object] = []
     if job.error and job.state not in {JobState.REFUSED, JobState.SUCCEEDED}:
         parts.append(said("Cause: ", full(one_line(job.error, 400)), " "))
-    by = job.by.get_full_name() or job.by.get_username()
+    by = (job.by.get_full_name() if job.by else "") or job.asked_by
     if job.is_active:
         parts.append(said("Asked for at ", exact(job.created_at, "time"), " UTC by ", by, "."))
     else:

@@ -123,7 +123,7 @@ def test_the_day_is_told_in_words_below_the_line(service: Service, viewer: User)
     make.transition(service, "healthy", now - timedelta(hours=1, minutes=40), make.sha("new"))
     answer = window(viewer).get(f"/services/{service.pk}/")
     page = text_of(answer)
-    assert f"Restart {job.pk} by {job.by.username}, succeeded; paused 3 s" in page
+    assert f"Restart {job.pk} by {job.asked_by}, succeeded; paused 3 s" in page
     assert "probes failed for 20 min" in page
     assert "98.6 % · down 0 s · probes failed for 20 min · paused 3 s by jobs" in page
     assert "Over 24 hours healthy except: paused by a job for 3 s" in answer.content.decode().replace("\N{NO-BREAK SPACE}", " ")

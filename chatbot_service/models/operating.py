@@ -127,6 +127,17 @@ class Kind(models.TextChoices):
     INSPECT = "inspect", "Read a compose project"
     ADOPT = "adopt", "Put under management"
     RESOLVE = "resolve", "Register a digest"
+    BACKUP = "backup", "Backup"
+    RESTORE = "restore", "Restore"
+    UNDO_RESTORE = "unrestore", "Undo of a restore"
+    REHEARSE = "rehearse", "Rehearsal of a restore"
+    CHECK = "check", "Check of the backups"
+    BROWSE = "browse", "Look into a backup"
+    DOWNLOAD = "download", "Download of a backup"
+
+
+READS_ONLY = (Kind.BROWSE, Kind.DOWNLOAD)
+"""Change nothing, so that they run beside each other and beside a job that does."""
 
 
 class JobState(models.TextChoices):
@@ -159,7 +170,9 @@ class Job(models.Model):
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="jobs")
     service = models.ForeignKey(Service, on_delete=models.PROTECT, null=True, related_name="jobs")
-    by = models.ForeignKey(PERSON, on_delete=models.PROTECT, related_name="jobs")
+    by = models.ForeignKey(
+        PERSON, on_delete=models.PROTECT, null=True, related_name="jobs", help_text="Nobody: the schedule asked for it."
+    )
     reason = models.TextField(blank=True)
     asked = models.JSONField(default=dict, help_text="What was asked for, by kind. Holds no secret.")
     target_digest = models.CharField(max_length=71, blank=True)
@@ -186,7 +199,9 @@ class Job(models.Model):
     class Meta:
         ordering = ("-created_at", "-id")
         constraints = (
-            models.UniqueConstraint(fields=("service",), condition=Q(state__in=ACTIVE), name="one_active_job_per_service"),
+            models.UniqueConstraint(
+                fields=("service",), condition=Q(state__in=ACTIVE) & ~Q(kind__in=READS_ONLY), name="one_active_job_per_service"
+            ),
         )
         indexes = (
             models.Index(fields=("-created_at", "-id"), name="jobs_newest"),
@@ -197,6 +212,11 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"
+
+    @property
+    def asked_by(self) -> str:
+        """In words: the person's name, or the schedule."""
+        return self.by.get_username() if self.by else "the schedule"
 
     @property
     def is_active(self) -> bool:
@@ -230,6 +250,7 @@ class JobStep(models.Model):
     note = models.CharField(max_length=300, blank=True)
     output = models.TextField(blank=True, help_text="Lines with their time, bounded.")
     error = models.TextField(blank=True)
+    progress = models.JSONField(null=True, blank=True, help_text="How far it is while it runs: as `ports.Measure`.")
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
