@@ -10,6 +10,7 @@ from chatbot_service import lights
 from chatbot_service.foreign_text import one_line
 from chatbot_service.job_sight import JobSight
 from chatbot_service.models import Job, JobState, JobStep, Kind
+from portal.sentences import job_backups
 from portal.sentences.parts import Answer, claim, full, said, some, strong
 from portal.templatetags.digest import hexes, short
 from portal.templatetags.moments import duration, exact
@@ -59,7 +60,7 @@ IN_STEP = {
 }
 NOUN = {
     Kind.UPGRADE: "upgrade", Kind.ROLLBACK: "rollback", Kind.START: "start", Kind.STOP: "stop", Kind.RESTART: "restart",
-    Kind.INSPECT: "reading", Kind.ADOPT: "taking it under management", Kind.RESOLVE: "registration",
+    Kind.INSPECT: "reading", Kind.ADOPT: "taking it under management", Kind.RESOLVE: "registration", **job_backups.NOUN,
 }  # fmt: skip
 
 
@@ -267,6 +268,7 @@ _DONE: dict[Kind, Callable[[JobSight], SafeString]] = {
     Kind.INSPECT: _read,
     Kind.ADOPT: _adopted,
     Kind.RESOLVE: _resolved,
+    **job_backups.DONE,
 }
 _SAID: dict[JobState, Callable[[JobSight], SafeString]] = {
     JobState.QUEUED: _waiting,
@@ -288,6 +290,8 @@ def deed(job: Job) -> SafeString:
     if job.target_digest:
         before = said(" from ", short(job.from_digest)) if job.from_digest else said("")
         return said("to ", short(job.target_digest), before)
+    if job.kind in job_backups.KINDS:
+        return job_backups.deed(job)
     if job.kind == Kind.INSPECT:
         return said(one_line(str(job.asked.get("directory", "")), 80))
     if job.kind == Kind.RESOLVE:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from portal.templatetags import digest as digests
 from portal.templatetags import glossary, icons, moments, status
 from portal.templatetags import line as lines
 from portal.templatetags.markup import format_html, format_html_join
+from portal.templatetags.measure import how_far
 
 register = template.Library()
 
@@ -120,9 +121,13 @@ def step(
     output: str = "",
     output_note: str = "",
     key: str = "",
+    progress: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`state` as `StepState`, and `undone` for an undo step that has run. `key` makes ids stable between refreshes."""
+    """`state` as `StepState`, and `undone` for an undo step that has run. `key` makes ids stable between refreshes.
+    `progress`: what a running step measured, instead of a guess by its usual time.
+    """
     tone, word = _STEP[state]
+    measured = how_far(progress) if state == "running" else None
     return {
         "state": state,
         "tone": tone,
@@ -134,7 +139,8 @@ def step(
         "undo": undo,
         "lines": output_lines(output, state),
         "output_note": output_note,
-        "share": _share(took, usual) if state == "running" else None,
+        "measured": measured,
+        "share": _share(took, usual) if state == "running" and measured is None else None,
         "key": key,
     }
 
