@@ -1,4 +1,6 @@
-"""What is operated: hosts, services, jobs, health (`operating.py`); what is backed up and put back (`backups.py`)."""
+"""What is operated: hosts, services, jobs, health (`operating.py`); what is backed up and put back (`backups.py`);
+how it is configured and hardened (`operation.py`).
+"""
 
 from chatbot_service.models.backups import (
     Backup,
@@ -28,6 +30,7 @@ from chatbot_service.models.operating import (
     Service,
     StepState,
 )
+from chatbot_service.models.operation import CapabilityException, EnvironmentContract, EnvironmentVersion, HardeningCheck
 
 __all__ = [
     "ACTIVE",
@@ -39,7 +42,11 @@ __all__ = [
     "BackupPlan",
     "BackupRepository",
     "BackupState",
+    "CapabilityException",
     "Environment",
+    "EnvironmentContract",
+    "EnvironmentVersion",
+    "HardeningCheck",
     "HealthTransition",
     "Host",
     "Job",
