@@ -2,22 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from chatbot_service import gate_words, lights
+from chatbot_service import gate_words, lights, readiness
 from chatbot_service.asking import question
 from chatbot_service.health.runs import UNKNOWN, Change, Run, Summary, runs_between, summary
 from chatbot_service.lights import Light, Standing
 from chatbot_service.models import HealthTransition, Job, Service
+from chatbot_service.readiness import Readiness
 from chatbot_service.touching import Held, touching_jobs
 from chatbot_service.usual import rollback_times
+from chatbot_service.way_back import rollback_target
 from deploy_records import gate_facts
-from deploy_records.models import Deployment, ImageDigest, LedgerState, Outcome
+from deploy_records.models import Deployment, ImageDigest
 from deploy_records.rules import gate
 from deploy_records.rules.case import Case, Decision
 
@@ -43,6 +45,7 @@ class Row:
     touching: tuple[Held, ...]
     runs: tuple[Run, ...]
     rollback_seconds: float | None
+    readiness: Readiness
     now: datetime
 
     @cached_property
@@ -83,7 +86,7 @@ class Row:
 
     @cached_property
     def rollback(self) -> Light:
-        about = "" if self.rollback_seconds is None else f"about {round(self.rollback_seconds)}\N{NO-BREAK SPACE}s"
+        about = _about(self.rollback_seconds)
         return lights.rollback(has_target=self.target is not None, image_local=self.service.previous_local, about=about)
 
     @property
@@ -116,11 +119,13 @@ def look_at(services: QuerySet[Service], now: datetime | None = None) -> list[Ro
     running = _running(found, deployed, entries)
     cases = _cases(found, running, moment)
     usual = rollback_times()
+    ready = readiness.of([one.service for one in found], moment)
 
     def row(one: _Found) -> Row:
         number = one.service.pk
         deployment, case = _there(one, deployed), cases.get(number)
         held = touching[number]
+        seconds = usual.get(number, usual.get(0))
         known = [*changes[number], *_not_watched_since(one.service, moment)]
         runs = runs_between(since, moment, known, one.state_before, [held_one.touch for held_one in held])
         return Row(
@@ -133,11 +138,16 @@ def look_at(services: QuerySet[Service], now: datetime | None = None) -> list[Ro
             last_job=last_jobs.get(one.last_job),
             touching=tuple(held),
             runs=tuple(runs),
-            rollback_seconds=usual.get(number, usual.get(0)),
+            rollback_seconds=seconds,
+            readiness=replace(ready[number], about=_about(seconds)),
             now=moment,
         )
 
     return [row(one) for one in found]
+
+
+def _about(seconds: float | None) -> str:
+    return "" if seconds is None else f"about {round(seconds)}\N{NO-BREAK SPACE}s"
 
 
 @dataclass(frozen=True)
@@ -170,19 +180,6 @@ def _last_jobs(found: Iterable[_Found]) -> dict[int, Job]:
             if job.host_id == one.service.host_id:
                 job.host = one.service.host
     return jobs
-
-
-def rollback_target() -> Subquery:
-    """For a query over services: the entry that `deployments.previous_known_good` would choose for each."""
-    ran_well = Deployment.objects.filter(
-        host=OuterRef("host__name"),
-        service=OuterRef("name"),
-        healthy_at__isnull=False,
-        entry__state=LedgerState.KNOWN_GOOD,
-        entry__repository=OuterRef("repository"),
-    )
-    others = ran_well.exclude(outcome=Outcome.UNDONE).exclude(entry__digest=OuterRef("seen_digest"))
-    return Subquery(others.order_by("-started_at", "-id").values("entry")[:1])
 
 
 def _cases(found: Iterable[_Found], running: dict[int, ImageDigest], now: datetime) -> dict[int, Case]:

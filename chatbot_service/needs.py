@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef, Q, Subquery, prefetch_related_obj
 from django.utils import timezone
 
 from chatbot_service import lights
-from chatbot_service.board import rollback_target
 from chatbot_service.models import HealthTransition, Host, Job, JobState, Service
+from chatbot_service.way_back import rollback_target
 from deploy_records import reviews
 from deploy_records.models import Approval, ImageDigest, LedgerState, PoamItem, PoamState
 from deploy_records.models.poam import EXPIRED

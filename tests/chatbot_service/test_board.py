@@ -113,6 +113,6 @@ def test_the_number_of_queries_does_not_grow(services: int, django_assert_max_nu
         make.job(of=service)
         make.transition(service, "unhealthy", timezone.now() - timedelta(hours=3))
         make.transition(service, "healthy", timezone.now() - timedelta(hours=2))
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         for row in board.rows():
             assert row.approved.good
