@@ -1,5 +1,5 @@
-"""What is operated: hosts, services, jobs, health (`operating.py`); what is backed up and put back (`backups.py`);
-how it is configured and hardened (`operation.py`).
+"""What is operated: hosts, services, jobs, health as it was seen (`operating.py`) and as it was probed (`health.py`); what is
+backed up and put back (`backups.py`); how it is configured and hardened (`operation.py`).
 """
 
 from chatbot_service.models.backups import (
@@ -11,6 +11,15 @@ from chatbot_service.models.backups import (
     Restore,
     RestoreRehearsal,
     RestoreState,
+)
+from chatbot_service.models.health import (
+    HealthcheckDefinition,
+    HealthDue,
+    HealthEventBlock,
+    HealthMark,
+    HealthRollupBlock,
+    HealthSampleBlock,
+    HealthWatch,
 )
 from chatbot_service.models.operating import (
     ACTIVE,
@@ -47,7 +56,14 @@ __all__ = [
     "EnvironmentContract",
     "EnvironmentVersion",
     "HardeningCheck",
+    "HealthDue",
+    "HealthEventBlock",
+    "HealthMark",
+    "HealthRollupBlock",
+    "HealthSampleBlock",
     "HealthTransition",
+    "HealthWatch",
+    "HealthcheckDefinition",
     "Host",
     "Job",
     "JobQuerySet",

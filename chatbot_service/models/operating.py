@@ -277,6 +277,7 @@ class HealthTransition(models.Model):
     state = models.CharField(max_length=12, help_text="healthy, unhealthy, starting, down, stopped, paused or unknown")
     digest = models.CharField(max_length=71, blank=True)
     note = models.CharField(max_length=300, blank=True)
+    output = models.TextField(blank=True, help_text="Of the probe that brought it about, bounded; kept longer than probes are.")
 
     class Meta:
         ordering = ("-at", "-id")
