@@ -7,10 +7,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, cast
 
 from chatbot_service.foreign_text import neutral, one_line
 from deploy_records.errors import Broken
@@ -27,6 +27,7 @@ class Command:
 
     `finishes`: it goes on if we die, as being killed half way does more harm than being late; else it dies with us.
     `lock`: an open file that it inherits and that we close at once: the lock on it is then its own.
+    `stops`: an exception from a listener kills it at once; else that is raised when it has ended.
     """
 
     argv: Sequence[str]
@@ -36,11 +37,12 @@ class Command:
     separately: bool = False
     finishes: bool = False
     lock: IO[bytes] | None = None
+    stops: bool = False
 
 
 @dataclass(frozen=True)
 class Ran:
-    """`exit_code` is minus the signal that ended it."""
+    """`exit_code` is minus the signal that ended it. `lines`: the first ones; a listener hears them all."""
 
     exit_code: int
     lines: tuple[str, ...]
@@ -48,19 +50,15 @@ class Ran:
     in_time: bool = True
 
 
-def run(command: Command, heard: Callable[[str], None] | None = None) -> Ran:
-    """An exception from `heard` is raised when the child has ended, not in the middle of its work."""
+def run(command: Command, heard: Callable[[str], None] | None = None, tick: Callable[[], None] | None = None) -> Ran:
+    """`tick` is called several times a second, whether anything is said or not."""
     with _memory(command.given) as stdin, _memory() as stdout, _memory() as stderr:
         child = _started(command, stdin, stdout if command.separately else stderr, stderr)
-        if command.lock:
-            command.lock.close()  # only the child has it now: if we are stopped or killed, it is free when the child ends
-        hearing = _Hearing(stderr.fileno(), heard)
+        hearing = _Hearing(stderr.fileno(), heard, tick)
         try:
-            in_time = _followed(child, hearing, command.seconds)
+            in_time = _followed(child, hearing, command)
         finally:
-            if child.poll() is None:
-                _kill_group(child)
-            child.wait()
+            _end(child)
         hearing.look(last=True)
         if hearing.error:
             raise hearing.error
@@ -68,28 +66,64 @@ def run(command: Command, heard: Callable[[str], None] | None = None) -> Ran:
         return Ran(child.returncode, tuple(hearing.lines), output, in_time)
 
 
-def _started(command: Command, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Output goes to files in memory: writing to the pipe of a worker that died would end the child there."""
+def pieces(command: Command, most: int = 256 * 1024) -> Generator[bytes, None, Ran]:
+    """Its standard output as it comes, each piece at most `most` bytes; it waits while nobody takes the next one.
+
+    `seconds` is the longest wait for a piece. When the generator is closed early, the child is killed.
+    """
+    with _memory(command.given) as stdin, _memory() as stderr:
+        child = _started(command, stdin, subprocess.PIPE, stderr)
+        in_time = False
+        try:
+            out = cast(IO[bytes], child.stdout)
+            while in_time := _comes(out, command.seconds):
+                piece = os.read(out.fileno(), most)
+                if not piece:
+                    break
+                yield piece
+            if in_time:  # it has closed its output, so it is about to end
+                child.wait(timeout=command.seconds)
+        except subprocess.TimeoutExpired:
+            in_time = False
+        finally:
+            _end(child)
+        hearing = _Hearing(stderr.fileno(), None)
+        hearing.look(last=True)
+        return Ran(child.returncode, tuple(hearing.lines), in_time=in_time)
+
+
+def _comes(out: IO[bytes], seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(out, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _started(command: Command, stdin: IO[bytes], stdout: IO[bytes] | int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Output that is not streamed goes to files in memory: writing to the pipe of a worker that died would end the child."""
     with_us = _ended_after(command.seconds) if command.finishes else _dying_with_us()
     try:
-        return subprocess.Popen(  # noqa: S603 - argv only, no shell
+        child = subprocess.Popen(  # noqa: S603 - argv only, no shell
             [*with_us, *command.argv],
             stdin=stdin, stdout=stdout, stderr=stderr, env=dict(command.environment), cwd="/", process_group=0,
             pass_fds=(command.lock.fileno(),) if command.lock else (),
         )  # fmt: skip
     except OSError as error:
         raise Broken(f"{command.argv[0]} cannot be run: {one_line(str(error))}") from error
+    if command.lock:
+        command.lock.close()  # only the child has it now: if we are stopped or killed, it is free when the child ends
+    return child
 
 
-def _followed(child: subprocess.Popen[bytes], hearing: "_Hearing", seconds: float) -> bool:
+def _followed(child: subprocess.Popen[bytes], hearing: "_Hearing", command: Command) -> bool:
     """Until it ends; False if that was not in time and it was killed."""
-    ends = time.monotonic() + seconds
+    ends = time.monotonic() + command.seconds
     with _watched(child) as ended:
         while not ended.poll(_LOOK_EVERY_MS):
             hearing.look()
+            hearing.ticks()
+            if hearing.error and command.stops:
+                return True
             if time.monotonic() > ends:
-                _kill_group(child)
-                child.wait()
                 return False
     return True
 
@@ -105,19 +139,24 @@ def _watched(child: subprocess.Popen[bytes]) -> Iterator[select.poll]:
         os.close(descriptor)
 
 
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    if child.stdout:
+        child.stdout.close()
 
 
 class _Hearing:
     """Reads lines from a file that the child is still writing."""
 
-    def __init__(self, descriptor: int, heard: Callable[[str], None] | None) -> None:
+    def __init__(self, descriptor: int, heard: Callable[[str], None] | None, tick: Callable[[], None] | None = None) -> None:
         self.lines: list[str] = []
         self.error: Exception | None = None
         self._descriptor = descriptor
         self._heard = heard
+        self._tick = tick
         self._at = 0
         self._rest = b""
 
@@ -130,16 +169,24 @@ class _Hearing:
         if last and self._rest:
             self._hear(self._rest)
 
+    def ticks(self) -> None:
+        if self._tick:
+            self._listen(self._tick)
+
     def _hear(self, raw: bytes) -> None:
-        if len(self.lines) >= _MOST_LINES:
-            return
         line = neutral(raw.decode("utf-8", "replace"))
-        self.lines.append(line)
-        if self._heard and not self.error:
-            try:
-                self._heard(line)
-            except Exception as error:  # noqa: BLE001 - kept, and raised when the child has ended
-                self.error = error
+        if len(self.lines) < _MOST_LINES:
+            self.lines.append(line)
+        if self._heard:
+            self._listen(functools.partial(self._heard, line))
+
+    def _listen(self, listener: Callable[[], None]) -> None:
+        if self.error:
+            return
+        try:
+            listener()
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the child has ended
+            self.error = error
 
 
 @contextmanager
