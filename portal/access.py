@@ -29,6 +29,7 @@ LOOK = (
     "chatbot_service.view_service",
     "chatbot_service.view_job",
     "chatbot_service.view_host",
+    "chatbot_service.view_backup",
     "deploy_records.view_imagedigest",
     "deploy_records.view_deployment",
     "deploy_records.view_poamitem",
@@ -40,6 +41,10 @@ OPERATE = (
     "chatbot_service.upgrade_service",
     "chatbot_service.rollback_service",
     "chatbot_service.cancel_job",
+    "chatbot_service.back_up_service",
+    "chatbot_service.restore_backup",
+    "chatbot_service.agree_to_restore",
+    "chatbot_service.download_backup",
 )
 ROLES: dict[str, tuple[str, ...]] = {
     "Viewer": LOOK,
@@ -60,6 +65,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "deploy_records.request_poam",
         "deploy_records.import_report",
         "chatbot_service.cancel_job",
+        "chatbot_service.agree_to_restore",
     ),
     "Security reviewer": (
         *LOOK,
@@ -78,6 +84,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         "chatbot_service.add_host",
         "chatbot_service.change_host",
         "chatbot_service.change_registrylogin",
+        "chatbot_service.change_backuprepository",
+        "chatbot_service.show_recovery_key",
+        "chatbot_service.agree_to_restore",
         "auth.view_user",
         "auth.change_user",
         "deploy_records.view_auditevent",

@@ -21,7 +21,10 @@ NO_DEED = (".", ".json", ".xlsx", ".yaml")
 
 def actions_in(folder: Path) -> set[str]:
     """Every constant `area.deed` that is handed to `Event` or to a function that takes an action."""
-    areas = ("approval.", "deployment.", "digest.", "job.", "person.", "poam.", "registry.", "service.")
+    areas = (
+        "approval.", "backup.", "deployment.", "digest.", "job.", "person.", "poam.", "registry.", "rehearsal.", "repository.",
+        "restore.", "service.",
+    )  # fmt: skip
     found = set()
     for file in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
