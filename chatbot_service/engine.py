@@ -115,7 +115,7 @@ class DockerEngine:
         most = max(1, min(tail, _MOST_LOG_LINES))
         with self._border("read a container's log"):
             try:
-                secrets = self._secrets(container_id)
+                secrets = self.secrets(container_id)
                 return [masked(line, secrets) for line in neutral_lines(self._client.logs(container_id, tail=most), most)]
             except docker.errors.NotFound:
                 return []
@@ -182,7 +182,7 @@ class DockerEngine:
 
     def _trust(self, repository: str, login: Login | None, say: Say) -> None:
         """Hands a registry's own authority to the engine on this machine, which reads the folder at every pull."""
-        if not login or not login.ca_certificate or not self._is_local:
+        if not login or not login.ca_certificate or not self.is_local:
             return
         file = self._certificates / registry_of(repository) / "known-good.crt"
         with contextlib.suppress(OSError):  # not ours to write: if it matters, the pull says so in words
@@ -192,7 +192,7 @@ class DockerEngine:
                 say(f"The engine now trusts the authority kept for {registry_of(repository)}.")
 
     def port_is_taken(self, port: str) -> bool:
-        return self._is_local and is_taken(port)
+        return self.is_local and is_taken(port)
 
     # Inside a container
 
@@ -215,13 +215,13 @@ class DockerEngine:
         try:
             with self._border("run a command in a container", but=docker.errors.APIError):
                 exit_code, output = self._execute(container_id, list(argv), timeout)
-                output = masked(output, self._secrets(container_id)) if output else ""
+                output = masked(output, self.secrets(container_id)) if output else ""
         except docker.errors.APIError as error:
             exit_code, output = COULD_NOT_RUN, one_line(_explained(error))
         return ProbeResult(exit_code, output, time.monotonic() - begun)
 
-    def _secrets(self, container_id: str) -> dict[str, str]:
-        """Of its environment, which never changes as long as the container is there."""
+    def secrets(self, container_id: str) -> dict[str, str]:
+        """Value → name. Of its environment, which never changes as long as the container is there."""
         known = self._known_secrets.get(container_id)
         if known is None:
             known = secrets_of(self._client.inspect_container(container_id)["Config"].get("Env") or ())
@@ -230,7 +230,7 @@ class DockerEngine:
             self._known_secrets[container_id] = known
         return known
 
-    def _execute(self, container_id: str, argv: list[str], timeout: float) -> tuple[int, str]:
+    def _execute(self, container_id: str, argv: list[str], timeout: float, most: int = _MOST_OUTPUT) -> tuple[int, str]:
         ends = time.monotonic() + timeout
         made = self._client.exec_create(container_id, argv)["Id"]
         start = {"Detach": False, "Tty": False}
@@ -238,11 +238,11 @@ class DockerEngine:
             self._ask("POST", f"/exec/{made}/start", silent_for=timeout + self._timeout, json=start) as answer,
             cut_off(answer, ends - time.monotonic()) as too_late,
         ):
-            output = neutral(read_frames(answer, _MOST_OUTPUT, too_late).decode("utf-8", "replace")).strip()
+            output = neutral(read_frames(answer, most, too_late).decode("utf-8", "replace")).strip()
         exit_code = self._exit_code(made, ends)
         if exit_code is not None:
             return exit_code, output
-        if self._is_local and (pid := self._client.exec_inspect(made)["Pid"]):
+        if self.is_local and (pid := self._client.exec_inspect(made)["Pid"]):
             kill_in_container(pid, container_id)
         return TIMED_OUT, f"{output}\nStill running after {timeout:.1f} s, given up.".strip()
 
@@ -255,6 +255,46 @@ class DockerEngine:
             if time.monotonic() > ends:
                 return None
             time.sleep(0.01)
+
+    def read_inside(self, container_id: str, argv: Sequence[str], timeout: float, most_bytes: int) -> ProbeResult:
+        """As `execute`, for an answer that is longer than a message."""
+        begun = time.monotonic()
+        with self._border("read inside the container"):
+            exit_code, output = self._execute(container_id, list(argv), timeout, most_bytes)
+        return ProbeResult(exit_code, masked(output, self.secrets(container_id)), time.monotonic() - begun)
+
+    # Looking at a container; what it means is worked out in `container_look`
+
+    def inspected(self, container_id: str) -> dict[str, Any] | None:
+        """The engine's own answer. Holds secret values: facts are read out of it, it is never logged, kept or shown."""
+        with self._border("inspect a container"):
+            try:
+                return dict(self._client.inspect_container(container_id))
+            except docker.errors.NotFound:
+                return None
+
+    def process_ids(self, container_id: str) -> tuple[int, ...]:
+        """As the engine's machine numbers them."""
+        with self._border("list a container's processes"):
+            said = self._client.top(container_id, ps_args="-eo pid")
+        return tuple(int(row[0]) for row in said["Processes"])
+
+    def usage(self, container_id: str) -> dict[str, Any]:
+        """Its counters at this moment, as the engine tells them."""
+        with self._border("read what a container uses"):
+            return dict(self._client.stats(container_id, stream=False, one_shot=True))
+
+    @contextlib.contextmanager
+    def log_of(
+        self, container_id: str, query: dict[str, str], timeout: float
+    ) -> Iterator[tuple[requests.Response, threading.Event]]:
+        """Its log as the engine frames it; after `timeout` the reading ends and the event is set."""
+        with (
+            self._border("read a container's log"),
+            self._ask("GET", f"/containers/{container_id}/logs", params=query, silent_for=timeout) as answer,
+            cut_off(answer, timeout) as too_late,
+        ):
+            yield answer, too_late
 
     # Changing a container
 
@@ -269,6 +309,18 @@ class DockerEngine:
             seconds = max(0, min(_GRACE if grace is None else grace, int(timeout) - 3))
             with self._ask("POST", f"/containers/{container_id}/stop", silent_for=timeout, params={"t": str(seconds)}):
                 pass
+
+    def pause(self, container_id: str) -> None:
+        """Freezes all its processes. Nothing happens if they are frozen already."""
+        with self._border("pause the container"):
+            if not self._client.inspect_container(container_id)["State"]["Paused"]:
+                self._client.pause(container_id)
+
+    def unpause(self, container_id: str) -> None:
+        """Nothing happens if it is not paused."""
+        with self._border("let the container go on"):
+            if self._client.inspect_container(container_id)["State"]["Paused"]:
+                self._client.unpause(container_id)
 
     def remove(self, container_id: str) -> None:
         with self._border("remove the container"):
@@ -287,7 +339,7 @@ class DockerEngine:
     # The wire
 
     @property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
         return self.url.startswith("unix://")
 
     @property
@@ -305,7 +357,7 @@ class DockerEngine:
 
     def _new_client(self) -> docker.APIClient:
         try:
-            if self._is_local:
+            if self.is_local:
                 _try(self.url.removeprefix("unix://"))
             tls = docker.utils.kwargs_from_env().get("tls", False)
             client = docker.APIClient(base_url=self.url, version="auto", timeout=self._timeout, tls=tls)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from chatbot_service.jobs.context import JobContext
 
-ENGINE_ACTS = frozenset({"pull", "keep", "execute", "start", "stop", "remove", "rename"})
+ENGINE_ACTS = frozenset({"pull", "keep", "execute", "start", "stop", "pause", "unpause", "remove", "rename"})
 COMPOSE_ACTS = frozenset({"up", "up_rendered", "down"})
 FILE_ACTS = frozenset({"write_pin", "throw_away_copy", "remove_copies"})
 Port = TypeVar("Port")

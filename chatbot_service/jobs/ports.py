@@ -144,6 +144,12 @@ class Engine(Protocol):
     def logs(self, container_id: str, tail: int) -> list[str]: ...
     def start(self, container_id: str, timeout: float) -> None: ...
     def stop(self, container_id: str, timeout: float) -> None: ...
+    def pause(self, container_id: str) -> None:
+        """Freezes it. Nothing happens if it is paused already."""
+
+    def unpause(self, container_id: str) -> None:
+        """Nothing happens if it is not paused."""
+
     def remove(self, container_id: str) -> None:
         """By force; nothing happens if it is gone."""
 

@@ -89,6 +89,7 @@ class FakeContainer:
     labels: dict[str, str] = field(default_factory=dict)
     started_at: float | None = None
     stopped: bool = False
+    paused: bool = False
     error: str = ""
 
     def restarts(self, now: float) -> int:
@@ -104,7 +105,7 @@ class FakeContainer:
         if self.stopped:
             return "exited"
         gone = after is not None and self.restart == "no" and now - self.started_at >= after
-        return "exited" if gone else "running"
+        return "exited" if gone else "paused" if self.paused else "running"
 
     def health(self, now: float) -> tuple[str, int]:
         """Docker's own: the first probe comes one interval after the start."""
@@ -416,6 +417,14 @@ class FakeEngine:
     def stop(self, container_id: str, timeout: float) -> None:
         with self.world.call("engine.stop"):
             self._have(container_id).stopped = True
+
+    def pause(self, container_id: str) -> None:
+        with self.world.call("engine.pause"):
+            self._have(container_id).paused = True
+
+    def unpause(self, container_id: str) -> None:
+        with self.world.call("engine.unpause"):
+            self._have(container_id).paused = False
 
     def remove(self, container_id: str) -> None:
         with self.world.call("engine.remove"):

@@ -237,3 +237,14 @@ def test_a_rehearsal_runs_beside_it_and_leaves_nothing(scene: Scene) -> None:
     scene.compose.down(name, ignore, 60)
     assert scene.engine.containers(name, "app") == []
     assert scene.only().running
+
+
+def test_a_paused_container_says_so_and_goes_on_where_it_stood(scene: Scene) -> None:
+    container = scene.up("one")
+    for _ in range(2):  # the second time changes nothing
+        scene.engine.pause(container.id)
+        assert scene.only().state == "paused"
+    for _ in range(2):
+        scene.engine.unpause(container.id)
+        assert scene.only().running
+    assert scene.only().started_at == container.started_at
