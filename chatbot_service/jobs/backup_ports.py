@@ -82,6 +82,13 @@ class Checked:
     def whole(self) -> bool:
         return not self.errors and not self.damaged_packs
 
+    @property
+    def words(self) -> str:
+        """What is wrong, in restic's words, short."""
+        count = len(self.damaged_packs)
+        packs = [f"{count} {'file' if count == 1 else 'files'} of the repository {'is' if count == 1 else 'are'} damaged or gone"]
+        return "; ".join([*(packs if count else []), *self.errors[:3]])
+
 
 class Backups(Protocol):
     """The restic repository of one service. One run at a time; stale locks of dead runs are taken away.
@@ -152,10 +159,14 @@ class Swap:
 
 @dataclass(frozen=True)
 class Differences:
-    """`examples`: at most 20, each a path and what differs."""
+    """`missing`: in the snapshot only; `extra`: on the host only; `different`: all three together.
+    `examples`: at most 20, each a path and what differs.
+    """
 
     compared: int
     different: int = 0
+    missing: int = 0
+    extra: int = 0
     examples: tuple[str, ...] = ()
 
 
@@ -241,6 +252,7 @@ class Kept:
     disk_bytes: int
     at: datetime
     verified: str = ""
+    verified_at: datetime | None = None
 
 
 class BackupRecords(Protocol):
@@ -250,13 +262,13 @@ class BackupRecords(Protocol):
         """Nothing: the service has no plan, or no data."""
 
     def last(self) -> Kept | None:
-        """The newest good one of the service."""
+        """The newest good one of the service in the place where its plan puts them now."""
 
     def backup(self, number: int) -> Kept | None:
         """Of this service only."""
 
     def taken(self, facts: dict[str, Any]) -> int:
-        """Notes a backup; `facts` are fields of `models.Backup`. Its number."""
+        """Notes a backup; `facts` are fields of `models.Backup`, moments as such. Its number."""
 
     def verified(self, number: int, how: str) -> None: ...
     def spoilt(self, number: int, state: str, why: str) -> None:
