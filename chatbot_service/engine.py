@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from chatbot_service.facts import (
     seen_container,
 )
 from chatbot_service.foreign_text import neutral, neutral_lines, one_line
+from chatbot_service.health.log import Inspected, inspected
 from chatbot_service.host_ports import is_taken
 from chatbot_service.jobs.ports import ContainerFacts, EngineFacts, ImageFacts, Login, ProbeResult, Say
 from chatbot_service.masking import masked, secrets_of
@@ -50,7 +51,9 @@ _MOST_LOG_LINES = 2000
 _MOST_KNOWN = 50
 _GRACE = 10
 _RENEW_EVENTS = 5.0
-_WATCHED = ("create", "start", "die", "stop", "kill", "oom", "pause", "unpause", "rename", "destroy", "health_status")
+_WATCHED = (
+    "create", "start", "die", "stop", "kill", "oom", "pause", "unpause", "rename", "restart", "destroy", "health_status"
+)  # fmt: skip
 _FOREIGN = (docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 
@@ -102,6 +105,14 @@ class DockerEngine:
         with self._border("inspect a container"):
             try:
                 return container_facts(self._client.inspect_container(container_id))
+            except docker.errors.NotFound:
+                return None
+
+    def inspect_health(self, container_id: str, known: Collection[int] = ()) -> Inspected | None:
+        """With the probes of its health log but those whose start is `known`; nothing if it is gone."""
+        with self._border("inspect a container"):
+            try:
+                return inspected(self._client.inspect_container(container_id), known)
             except docker.errors.NotFound:
                 return None
 

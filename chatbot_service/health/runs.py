@@ -12,7 +12,7 @@ UNCOUNTED = frozenset({UNKNOWN, "starting", "stopped", "paused", PAUSE})
 """Neither well nor ill: nobody has looked or Docker has not judged yet, or somebody wanted it so."""
 
 _WORST = ("down", "unhealthy", PAUSE, "starting", "paused", "stopped", UNKNOWN, WELL)
-_SLACK = timedelta(seconds=2)
+SLACK = timedelta(seconds=2)
 """The watcher may see what a job did a moment after it."""
 
 
@@ -33,7 +33,7 @@ class Touch:
     end: datetime | None
 
     def holds(self, moment: datetime) -> bool:
-        return self.start - _SLACK <= moment and (self.end is None or moment <= self.end + _SLACK)
+        return self.start - SLACK <= moment and (self.end is None or moment <= self.end + SLACK)
 
 
 @dataclass(frozen=True)
@@ -67,22 +67,22 @@ def runs_between(
     at, state = start, before or UNKNOWN
     for change in changes:
         if change.at > at:
-            found += _split(Run(at, min(change.at, end), state), touches)
+            found += split(Run(at, min(change.at, end), state), touches)
             at = change.at
         state = change.state
     if at < end:
-        found += _split(Run(at, end, state), touches)
+        found += split(Run(at, end, state), touches)
     return _merged(found)
 
 
-def _split(run: Run, touches: Sequence[Touch]) -> list[Run]:
+def split(run: Run, touches: Sequence[Touch]) -> list[Run]:
     """Not serving is a pause while a job does it, and what it is once the job has ended."""
     if run.state not in NOT_SERVING:
         return [run]
     touch = max((one for one in touches if one.holds(run.start)), key=lambda one: one.start, default=None)
     if touch is None or run.state == "stopped":
         return [run]
-    if touch.end is None or run.end <= touch.end + _SLACK:
+    if touch.end is None or run.end <= touch.end + SLACK:
         return [replace(run, state=PAUSE)]
     edge = max(touch.end, run.start)
     parts = [replace(run, end=edge, state=PAUSE), replace(run, start=edge)]
