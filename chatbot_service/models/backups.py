@@ -54,6 +54,8 @@ class BackupPlan(models.Model):
     before_upgrade = models.BooleanField(default=True)
     keep_replaced_hours = models.PositiveIntegerField(default=72, help_text="How long a restore can be undone.")
     two_people = models.BooleanField(default=False, help_text="Whether a second person must agree to a restore.")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When all that is kept of it was last looked through.")
+    check_problem = models.TextField(blank=True, help_text="What that found, in words; empty: nothing.")
 
     def __str__(self) -> str:
         return f"backup plan of {self.service}"
