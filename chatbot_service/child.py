@@ -66,10 +66,11 @@ def run(command: Command, heard: Callable[[str], None] | None = None, tick: Call
         return Ran(child.returncode, tuple(hearing.lines), output, in_time)
 
 
-def pieces(command: Command, most: int = 256 * 1024) -> Generator[bytes, None, Ran]:
+def pieces(command: Command, heard: Callable[[str], None] | None = None, most: int = 256 * 1024) -> Generator[bytes, None, Ran]:
     """Its standard output as it comes, each piece at most `most` bytes; it waits while nobody takes the next one.
 
-    `seconds` is the longest wait for a piece. When the generator is closed early, the child is killed.
+    `seconds` is the longest wait for a piece. What it says beside is heard when it has ended. When the generator is closed
+    early, the child is killed.
     """
     with _memory(command.given) as stdin, _memory() as stderr:
         child = _started(command, stdin, subprocess.PIPE, stderr)
@@ -87,8 +88,10 @@ def pieces(command: Command, most: int = 256 * 1024) -> Generator[bytes, None, R
             in_time = False
         finally:
             _end(child)
-        hearing = _Hearing(stderr.fileno(), None)
+        hearing = _Hearing(stderr.fileno(), heard)
         hearing.look(last=True)
+        if hearing.error:
+            raise hearing.error
         return Ran(child.returncode, tuple(hearing.lines), in_time=in_time)
 
 
