@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
-from chatbot_service import trees_compare, trees_paths, trees_plan, trees_survey, trees_swap
+from chatbot_service import trees_compare, trees_contents, trees_paths, trees_plan, trees_survey, trees_swap
 from chatbot_service.jobs.backup_ports import Differences, Node, Survey, Swap
 from chatbot_service.trees_contents import Contents
 from chatbot_service.trees_harmless import make_harmless
 from chatbot_service.trees_paths import identity, identity_of, opened, shown, staging_root
 from deploy_records.errors import Broken, Refused
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9_%][A-Za-z0-9 ._%~-]{0,199}")
 _DESCRIPTIONS = "descriptions"
 
 
@@ -35,9 +36,9 @@ class Folders:
         return trees_survey.changed_since(paths, moment)
 
     def describe(self, folder: str, files: dict[str, bytes]) -> str:
-        if not all(_NAME.fullmatch(name) for name in (folder, *files)):
+        place = self._state / _DESCRIPTIONS / quote(folder, safe=" ")
+        if not all(_NAME.fullmatch(name) for name in (place.name, *files)):
             raise ValueError(folder, list(files))
-        place = self._state / _DESCRIPTIONS / folder
         with _told(f"The description of the service in {place} cannot be written"):
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name, content in files.items():
@@ -76,11 +77,13 @@ class Folders:
 
     def seen(self, swap: Swap) -> Swap:
         with _told(f"{shown(swap.target)} cannot be looked at"):
+            if swap.by == "contents":
+                return trees_contents.seen(swap)
             return replace(swap, was=identity_of(swap.target), new=identity_of(swap.staged))
 
     def swap(self, swap: Swap) -> None:
         with _told(f"{shown(swap.target)} cannot be replaced"):
-            if not swap.new:
+            if not swap.new and (not swap.was or swap.by == "contents"):
                 raise Broken(f"Nothing is staged at {shown(swap.staged)}. Nothing was moved.")
             if swap.by == "contents":
                 Contents(swap).swap()

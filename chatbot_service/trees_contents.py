@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -36,9 +36,23 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Journal:
+    turn: int
     phase: int
     old: _Look
     new: _Look
+
+
+_NO_JOURNAL = _Journal(0, _DONE, _Look(0, 0, 0, 0, {}), _Look(0, 0, 0, 0, {}))
+
+
+def seen(swap: Swap) -> Swap:
+    """The folders stay what they are when their contents change places, so `new` also says how often that has been done:
+    device:inode:times.
+    """
+    staged = identity_of(swap.staged)
+    journal = Contents(swap).journal()
+    times = journal.turn - (journal.phase != _DONE)
+    return replace(swap, was=identity_of(swap.target), new=f"{staged}:{times}" if staged else "")
 
 
 class Contents:
@@ -46,49 +60,55 @@ class Contents:
         self._swap = swap
         self._root = staging_root(swap.staged)
         self._parked = f"{self._root}/{_PARKED}"
+        self._turn = int(swap.new.rpartition(":")[2] or 0) + 1
 
     def swap(self) -> None:
         self._check_target()
-        journal = self._read() or self._begin()
+        journal = self.journal()
+        if journal.turn == self._turn - 1 and journal.phase == _DONE:
+            journal = self._begin()
+        self._check_turn(journal)
         forward = {_OUT: self._out, _IN: self._in, _SETTLE: self._settle}
         for phase in range(journal.phase, _DONE):
             forward[phase]()
             if phase == _SETTLE:
                 _give(self._swap.target, journal.new)
                 _give(self._swap.staged, journal.old)
-            self._write(_Journal(phase + 1, journal.old, journal.new))
+            self._write(replace(journal, phase=phase + 1))
 
     def swap_back(self) -> bool:
         """Whether there was anything to do."""
         self._check_target()
-        journal = self._read()
-        if journal is None:
+        journal = self.journal()
+        if journal.turn == self._turn - 1 and journal.phase == _DONE:
             return False
+        self._check_turn(journal)
         backward = {_OUT: self._out_back, _IN: self._in_back, _SETTLE: self._settle_back}
         for phase in range(min(journal.phase, _SETTLE), _NOTHING, -1):
-            self._write(_Journal(phase, journal.old, journal.new))
+            self._write(replace(journal, phase=phase))
             backward[phase]()
         _give(self._swap.target, journal.old)
         _give(self._swap.staged, journal.new)
-        with opened(self._root) as root:
-            os.unlink(_JOURNAL, dir_fd=root)
-            os.fsync(root)
+        self._write(replace(journal, turn=journal.turn - 1, phase=_DONE))
         return True
 
     def is_halfway(self) -> bool:
-        journal = self._read()
-        return journal is not None and journal.phase != _DONE
+        return self.journal().phase != _DONE
+
+    def _check_turn(self, journal: _Journal) -> None:
+        if journal.turn != self._turn:
+            raise Broken(f"{shown(self._swap.target)} was replaced once more in the meantime. Nothing was moved.")
 
     def _check_target(self) -> None:
         if identity_of(self._swap.target) != self._swap.was:
             raise Broken(f"{shown(self._swap.target)} is not mounted as it was. Mount it again; nothing more was moved.")
 
     def _begin(self) -> _Journal:
-        if not self._swap.new or identity_of(self._swap.staged) != self._swap.new:
+        if identity_of(self._swap.staged) != self._swap.new.rpartition(":")[0]:
             raise Broken(f"What is staged at {shown(self._swap.staged)} was replaced in the meantime. Nothing was moved.")
         if _own_names(self._swap.staged):
             raise Broken(f"The backup holds folders that are named {OWN_PREFIX}… like the portal's own. Nothing was moved.")
-        journal = _Journal(_OUT, _look(self._swap.target), _look(self._swap.staged))
+        journal = _Journal(self._turn, _OUT, _look(self._swap.target), _look(self._swap.staged))
         self._write(journal)
         return journal
 
@@ -120,15 +140,15 @@ class Contents:
         with suppress(FileExistsError):
             _in_folder_above(folder, lambda place: os.mkdir(place.name, 0o700, dir_fd=place.folder))
 
-    def _read(self) -> _Journal | None:
+    def journal(self) -> _Journal:
         try:
             with opened(self._root) as root:
                 descriptor = os.open(_JOURNAL, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=root)
             with os.fdopen(descriptor) as file:
                 kept: dict[str, Any] = json.load(file)
-            return _Journal(int(kept["phase"]), _Look(**kept["old"]), _Look(**kept["new"]))
+            return _Journal(int(kept["turn"]), int(kept["phase"]), _Look(**kept["old"]), _Look(**kept["new"]))
         except FileNotFoundError:
-            return None
+            return _NO_JOURNAL
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise Broken(f"The journal in {shown(self._root)} cannot be read. Nothing more was moved.") from error
 

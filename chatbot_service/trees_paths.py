@@ -48,13 +48,13 @@ def staging_root(staged: str) -> str:
 
 def problem(path: str, state: str) -> str:
     if not plain(path):
-        return "It is not an absolute path without `.` and `..`."
+        return f"{shown(path)} is not an absolute path without `.` and `..`."
     if path in _TOO_WIDE or any(below(path, folder) for folder in _SYSTEM):
-        return "It is a folder of the operating system."
-    if below(state, path) or (below(path, state) and not below(path, f"{state}/{_FOR_SERVICES}/x")):
-        return f"It overlaps with the portal's own folder {state}."
+        return f"{shown(path)} belongs to the operating system. Name a folder that holds nothing but data of the service."
+    if below(state, path) or (below(path, state) and not below(path, f"{state}/{_FOR_SERVICES}")):
+        return f"{shown(path)} overlaps with the portal's own folder {shown(state)}."
     if any(part.startswith(OWN_PREFIX) for part in PurePosixPath(path).parts):
-        return f"Names that begin with {OWN_PREFIX} are the portal's own."
+        return f"{shown(path)} is not for data: names that begin with {OWN_PREFIX} are the portal's own."
     return _problem_there(path)
 
 
@@ -62,10 +62,11 @@ def _problem_there(path: str) -> str:
     try:
         there = os.lstat(path)
     except OSError as error:
-        return f"It cannot be read: {error.strerror}."
+        return f"{shown(path)} cannot be read: {error.strerror}."
     if os.path.realpath(path) != path:
-        return f"A symbolic link is in the way. The real path is {shown(os.path.realpath(path))}."
-    return "" if stat.S_ISREG(there.st_mode) or stat.S_ISDIR(there.st_mode) else "It is neither a file nor a folder."
+        return f"{shown(path)} leads over a symbolic link. Name the real path, {shown(os.path.realpath(path))}."
+    usual = stat.S_ISREG(there.st_mode) or stat.S_ISDIR(there.st_mode)
+    return "" if usual else f"{shown(path)} is neither a file nor a folder."
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,12 @@ class Scene:
         self.swap = self.trees.seen(plan)
         self.old, self.new = picture(self.target), picture(self.staged)
 
+    def turn_round(self) -> None:
+        """What comes after a restore: its undo, which swaps the same things once more."""
+        self.trees.swap(self.swap)
+        self.swap = self.trees.seen(replace(self.swap, was=self.swap.new, new=self.swap.was))
+        self.old, self.new = self.new, self.old
+
     def is_swapped(self) -> bool:
         return (picture(self.target), picture(self.staged)) == (self.new, self.old)
 
@@ -153,6 +160,17 @@ def test_what_was_restored_is_in_place_and_the_old_one_is_kept(way: str) -> None
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_once_more_swapped_the_old_one_is_in_place_again(way: str) -> None:
+    with scene(way) as it:
+        it.turn_round()
+        it.trees.swap(it.swap)
+        it.trees.swap(it.swap)
+        assert it.is_swapped()
+        it.trees.swap_back(it.swap)
+        assert it.is_untouched()
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_putting_back_leaves_everything_as_it_was(way: str) -> None:
     with scene(way) as it:
         it.trees.swap(it.swap)
@@ -176,9 +194,12 @@ def test_nothing_happens_when_it_is_repeated(way: str) -> None:
 @pytest.mark.parametrize("then", ["swap", "swap_back"])
 @pytest.mark.parametrize("first", ["swap", "swap_back"])
 @pytest.mark.parametrize("way", WAYS)
-def test_whichever_act_was_the_last_before_a_kill_repeating_ends_right(way: str, first: str, then: str) -> None:
+@pytest.mark.parametrize("undo", [False, True])
+def test_whichever_act_was_the_last_before_a_kill_repeating_ends_right(way: str, first: str, then: str, undo: bool) -> None:
     for calls in range(1, 400):
         with scene(way) as it:
+            if undo:
+                it.turn_round()
             if first == "swap_back":
                 it.trees.swap(it.swap)
             try:
