@@ -19,6 +19,7 @@ engine_and_its_parts() {
 
 if ! "$HERE/venv.sh" "$WANTED"; then exit 1; fi
 "$HERE/registry.sh"
+"$HERE/restic.sh" || say "going on without it"
 engine_and_its_parts "$@"
 if [ "$WANTED" = test ]; then
   # The tests give engines of their own a bridge.

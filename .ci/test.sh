@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `make test`: sets up, then runs every check and every test: what needs neither engine nor browser on both databases and
 # on all cores, the rest one after the other, as it shares the engine and measures time.
-# Goes through to the end. With CI=true a missing engine, browser or database is a failure; elsewhere the tests
+# Goes through to the end. With CI=true a missing engine, browser, restic or database is a failure; elsewhere the tests
 # that need it are left out, and the last lines say so.
 . "$(dirname "$0")/common.sh"
 
@@ -61,9 +61,10 @@ main() {
   name_own_compose
   trap finish EXIT
   unset DATABASE_URL REDIS_URL
-  if [ "${CI:-}" = true ]; then export KG_TEST_REQUIRE=${KG_TEST_REQUIRE:-engine,browser}; fi
+  if [ "${CI:-}" = true ]; then export KG_TEST_REQUIRE=${KG_TEST_REQUIRE:-engine,browser,restic}; fi
   if [ -r "$STATE/chromium" ]; then export KG_CHROMIUM=${KG_CHROMIUM:-$(cat "$STATE/chromium")}; fi
   if [ -x "$STATE/bin/docker-registry" ]; then export KG_TEST_REGISTRY=$STATE/bin/docker-registry; fi
+  if [ -x "$STATE/bin/restic" ]; then export KG_RESTIC_BINARY=${KG_RESTIC_BINARY:-$STATE/bin/restic}; fi
   part "lint" "$ROOT/.ci/lint.sh"
   on_postgres
   tests "tests on SQLite" -n auto -m "$PLAIN"

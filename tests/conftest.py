@@ -1,6 +1,7 @@
 """What tests need from the machine, and what happens where it is missing.
 
-A missing engine or browser leaves the tests out that need it, loudly; with KG_TEST_REQUIRE=engine,browser it ends the run.
+A missing engine, browser or restic leaves the tests out that need it, loudly; with KG_TEST_REQUIRE=engine,browser,restic
+it ends the run.
 """
 
 import os
@@ -20,6 +21,7 @@ LEFT_OUT = "left out: "
 NEEDS: dict[str, tuple[str, Callable[[], str]]] = {
     "docker": ("engine", machine.why_no_engine),
     "browser": ("browser", machine.why_no_browser),
+    "restic": ("restic", machine.why_no_restic),
 }
 
 

@@ -4,12 +4,16 @@ import functools
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import docker
 import playwright
 import requests
 from docker.errors import DockerException, ImageNotFound
+
+from chatbot_service.restic_binary import find_binary
+from deploy_records.errors import Refused
 
 BASE_IMAGE = "known-good-base:latest"
 _HOW = "; `make setup` says what is missing"
@@ -55,6 +59,20 @@ def why_no_browser() -> str:
         [Path(playwright.__file__).parent / "driver/node", "--version"], capture_output=True, text=True, check=False
     )
     return f"playwright's driver does not run ({driver.stderr.strip()[-120:]}){_HOW}" if driver.returncode else ""
+
+
+def restic_binary() -> str:
+    """Empty if none is here that is new enough."""
+    kept = Path(__file__).parent.parent / "var" / "bin" / "restic"
+    for path in (os.environ.get("KG_RESTIC_BINARY"), str(kept) if kept.exists() else None, shutil.which("restic")):
+        with suppress(Refused):
+            if path:
+                return find_binary(path)
+    return ""
+
+
+def why_no_restic() -> str:
+    return "" if restic_binary() else f"no restic 0.17 or newer is here{_HOW}"
 
 
 def _short(error: Exception) -> str:

@@ -152,6 +152,30 @@ def test_compose_v1_does_not_count(machine: Machine, version: str) -> None:
     assert "cli-plugins/docker-compose" in done.stderr
 
 
+# restic
+
+
+@pytest.mark.parametrize("version", ["0.17.0", "0.18.0", "0.18.1-dev", "1.0.2"])
+def test_a_restic_that_is_new_enough_is_used(machine: Machine, version: str) -> None:
+    machine.has("restic", f"echo 'restic {version} compiled with go1.24.4 on linux/amd64'")
+    done = machine.runs("restic.sh")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("says", ["restic 0.14.0 compiled with go1.19.5 on linux/amd64", "restic 0.9.6", "hello", ""])
+def test_an_old_restic_does_not_count(machine: Machine, says: str) -> None:
+    machine.has("restic", f"echo '{says}'")
+    done = machine.runs("restic.sh")
+    assert done.returncode == 1
+    assert "restic 0.17 or newer could not be had: there are no backups without it" in done.stderr
+    assert "KG_RESTIC_BINARY" in done.stderr
+
+
+def test_the_restic_that_is_named_is_looked_at_first(machine: Machine) -> None:
+    machine.has("mine", "echo restic 0.18.0")
+    assert machine.runs("restic.sh", KG_RESTIC_BINARY=str(machine.folder / "bin" / "mine")).returncode == 0
+
+
 # Python
 
 
