@@ -77,7 +77,8 @@ def next_rehearsal(days: int, last: datetime | None, *, passed: bool, tries: Tri
 
 def _wait(failed: int, first: timedelta, longest: timedelta) -> timedelta:
     """Doubled with each failure."""
-    return min(longest, first * 2 ** min(max(failed - 1, 0), _MOST_DOUBLINGS))
+    doublings = min(max(failed - 1, 0), _MOST_DOUBLINGS)
+    return min(longest, first * (1 << doublings))
 
 
 def checked_cron(text: str, now: datetime) -> str:

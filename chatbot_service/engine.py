@@ -22,6 +22,7 @@ from chatbot_service.facts import (
     ONE_OFF_LABEL,
     PROJECT_LABEL,
     SERVICE_LABEL,
+    VOLUME_LABEL,
     EngineEvent,
     SeenContainer,
     container_facts,
@@ -115,6 +116,18 @@ class DockerEngine:
                 return inspected(self._client.inspect_container(container_id), known)
             except docker.errors.NotFound:
                 return None
+
+    def volume_path(self, project: str, name: str) -> str:
+        """Where the volume that a Compose project calls so lies on the host; an external one by its own name. Empty: none."""
+        labels = [f"{PROJECT_LABEL}={project}", f"{VOLUME_LABEL}={name}"]
+        with self._border("look for a volume"):
+            found = self._client.volumes(filters={"label": labels}).get("Volumes") or []
+            try:
+                found = found or [self._client.inspect_volume(name)]
+            except docker.errors.NotFound:
+                return ""
+        owner = (found[0].get("Labels") or {}).get(PROJECT_LABEL, project)
+        return str(found[0].get("Mountpoint") or "") if len(found) == 1 and owner == project else ""
 
     def states(self) -> tuple[SeenContainer, ...]:
         """All Compose containers by one call to the engine."""

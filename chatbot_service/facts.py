@@ -12,6 +12,7 @@ _NANO = 1_000_000_000
 _MOST_PROBE_OUTPUT = 4096
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
+VOLUME_LABEL = "com.docker.compose.volume"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 
 Json = Mapping[str, Any]
