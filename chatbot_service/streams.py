@@ -15,7 +15,7 @@ import requests
 import urllib3.exceptions
 
 _HEADER = 8
-_BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def json_lines(answer: requests.Response, cut: threading.Event) -> Iterator[dict
         for line in answer.iter_lines(chunk_size=None):
             if line:
                 yield json.loads(line)
-    except _BROKEN_OFF:
+    except BROKEN_OFF:
         if not cut.is_set():
             raise
 
@@ -57,7 +57,7 @@ def read_frames(answer: requests.Response, most_bytes: int, cut: threading.Event
             while left and (part := answer.raw.read(min(left, 65536))):
                 kept += part[: most_bytes - len(kept)]
                 left -= len(part)
-    except _BROKEN_OFF:
+    except BROKEN_OFF:
         if not cut.is_set():
             raise
     return bytes(kept)
