@@ -7,6 +7,7 @@ from typing import Any, Self
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from chatbot_service.health import due
 from chatbot_service.jobs.ports import ContainerFacts
 from chatbot_service.models import ACTIVE, HealthTransition, Job, JobState, JobStep, Kind, Service, StepState
 from deploy_records import audit, deployments, lookup
@@ -103,13 +104,14 @@ def note(service_id: int, seen: Sight, *, by_job: bool = False, at: datetime | N
 
 def _condition(service: Service, seen: Sight) -> str:
     """Down by a stop job is stopped, not down. A later job that did not touch it, or was undone, leaves that as it is."""
-    if seen.condition != "down":
-        return seen.condition
+    return "stopped" if seen.condition == "down" and stopped_by_job(service.pk) else seen.condition
+
+
+def stopped_by_job(service_id: int) -> bool:
     touching = JobStep.objects.filter(job=OuterRef("pk"), touches=True).exclude(state=StepState.WAITING)
     undone = Q(kind__in=(Kind.UPGRADE, Kind.ROLLBACK), state__in=(JobState.FAILED, JobState.CANCELLED))
-    last = Job.objects.filter(Exists(touching), service=service, kind__in=MOVING).exclude(undone).first()
-    by_stop = last is not None and last.kind == Kind.STOP and last.state in {JobState.RUNNING, JobState.SUCCEEDED}
-    return "stopped" if by_stop else "down"
+    last = Job.objects.filter(Exists(touching), service=service_id, kind__in=MOVING).exclude(undone).first()
+    return last is not None and last.kind == Kind.STOP and last.state in {JobState.RUNNING, JobState.SUCCEEDED}
 
 
 def _note_gap(service: Service, moment: datetime) -> None:
@@ -118,8 +120,9 @@ def _note_gap(service: Service, moment: datetime) -> None:
         return
     last = HealthTransition.objects.filter(service=service).first()
     if last is not None and last.state != "unknown":
-        words = "nobody looked"
-        HealthTransition.objects.create(service=service, at=max(service.seen_at, last.at), state="unknown", note=words)
+        at, words = max(service.seen_at, last.at), "nobody looked"
+        HealthTransition.objects.create(service=service, at=at, state="unknown", note=words)
+        due.change_at(service.pk, at, moment)
 
 
 def _note_transition(service: Service, condition: str, seen: Sight, moment: datetime, *, by_job: bool) -> None:

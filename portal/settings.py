@@ -151,13 +151,13 @@ JOB_LEASE_SECONDS = env.whole("KG_JOB_LEASE_SECONDS", 30, least=3)
 PRIVATE_REGISTRIES = env.words("KG_PRIVATE_REGISTRIES", ["127.0.0.1", "localhost"])
 
 # Health history: how many days are kept; 0 for ever, but for probes, of which buckets must be made
-HEALTH_SAMPLE_DAYS = env.whole("KG_HEALTH_SAMPLE_DAYS", 7, least=1)
+HEALTH_SAMPLE_DAYS = env.whole("KG_HEALTH_KEEP_PROBES", 7, least=1)
 HEALTH_ROLLUP_DAYS = {
-    300: env.whole("KG_HEALTH_5_MINUTES_DAYS", 90),
-    3600: env.whole("KG_HEALTH_HOURS_DAYS", 366),
-    86400: env.whole("KG_HEALTH_DAYS_DAYS", 0),
+    300: env.whole("KG_HEALTH_KEEP_5_MINUTES", 90),
+    3600: env.whole("KG_HEALTH_KEEP_HOURS", 366),
+    86400: env.whole("KG_HEALTH_KEEP_DAYS", 0),
 }
-HEALTH_TRANSITION_DAYS = env.whole("KG_HEALTH_TRANSITIONS_DAYS", 0)
+HEALTH_TRANSITION_DAYS = env.whole("KG_HEALTH_KEEP_TRANSITIONS", 0)
 
 # The embedded registry and the demo
 REGISTRY_PORT = env.port("KG_REGISTRY_PORT", 5000)
