@@ -36,9 +36,10 @@ class Folders:
         return trees_survey.changed_since(paths, moment)
 
     def describe(self, folder: str, files: dict[str, bytes]) -> str:
-        place = self._state / _DESCRIPTIONS / quote(folder, safe=" ")
-        if not all(_NAME.fullmatch(name) for name in (place.name, *files)):
+        quoted = quote(folder, safe=" ")
+        if not all(_NAME.fullmatch(name) for name in (quoted, *files)):
             raise ValueError(folder, list(files))
+        place = self._state / _DESCRIPTIONS / quoted
         with _told(f"The description of the service in {place} cannot be written"):
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name, content in files.items():

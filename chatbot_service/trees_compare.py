@@ -44,6 +44,8 @@ class _Open:
     """
 
     waiting: dict[str, dict[str, list[_Found]]] = field(default_factory=dict)
+    shut: set[str] = field(default_factory=set)
+    """Folders of the snapshot that are none on the disk."""
     compared: int = 0
     different: int = 0
     missing: int = 0
@@ -82,19 +84,27 @@ def differences(nodes: Iterator[Node], into: str, *, without_setuid: bool) -> Di
 
 def _compare(node: Node, into: str, so_far: _Open, taken_off: int) -> None:
     so_far.compared += 1
+    best = _counterpart(node, into, so_far, taken_off)
+    if node.type == "dir":
+        if best is None or not stat.S_ISDIR(best.stat.st_mode):
+            so_far.shut.add(node.path)
+        else:
+            so_far.look_into(node.path, best.path)
+
+
+def _counterpart(node: Node, into: str, so_far: _Open, taken_off: int) -> _Found | None:
     candidates = _candidates(node, into, so_far)
     if not candidates:
         if node.type not in _NOT_RESTORED:
             so_far.missing += 1
             so_far.differs(node.path, "is missing")
-        return
+        return None
     looked = [(_difference(node, found.stat, taken_off), found) for found in candidates]
     what, best = min(looked, key=lambda pair: (_OTHER_TYPE in pair[0], len(pair[0])))
     candidates.remove(best)
     if what:
         so_far.differs(node.path, ", ".join(what))
-    if node.type == "dir" and stat.S_ISDIR(best.stat.st_mode):
-        so_far.look_into(node.path, best.path)
+    return best
 
 
 def _candidates(node: Node, into: str, so_far: _Open) -> list[_Found]:
@@ -102,6 +112,8 @@ def _candidates(node: Node, into: str, so_far: _Open) -> list[_Found]:
     names = so_far.waiting.get(folder)
     if names is not None:
         return names.get(name, [])
+    if folder in so_far.shut:
+        return []
     try:  # the topmost one
         return [_Found(into + node.path, os.lstat(into + node.path))]
     except OSError:

@@ -87,6 +87,8 @@ def _parts(paths: Sequence[str]) -> list[tuple[bool, list[bytes]]]:
 
 def _inside(folder: bytes) -> tuple[list[bytes], list[bytes]]:
     """Its files and its folders. What is no folder, or cannot be read, has none: find will meet it all the same."""
+    if os.path.islink(folder):  # noqa: PTH114 - bytes
+        return [], []
     try:
         with os.scandir(folder) as entries:
             found = sorted((entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries)
