@@ -44,8 +44,8 @@ class Folder:
             if text is None:
                 file.unlink(missing_ok=True)
             else:
-                _replace(file, text)
-            _sync_folder(file.parent)
+                replace_whole(file, text)
+            sync_folder(file.parent)
         except OSError as error:
             raise Broken(f"The pin file {file} cannot be written: {error.strerror}.") from error
 
@@ -83,11 +83,11 @@ class Folder:
         return file
 
 
-def _replace(file: Path, text: str) -> None:
-    """At any moment there is the old file or the new one, whole, with the same owner and mode."""
+def replace_whole(file: Path, text: str, mode: int = 0o644) -> None:
+    """At any moment there is the old file or the new one, whole, with the same owner and mode; `mode` is for a new one."""
     temporary = file.with_name(f".{file.name}.new")
     temporary.unlink(missing_ok=True)  # left by a crash
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as opened:
             _like(descriptor, file)
@@ -109,7 +109,7 @@ def _like(descriptor: int, file: Path) -> None:
             os.fchown(descriptor, was.st_uid, was.st_gid)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
