@@ -71,7 +71,7 @@ class Folders:
 
     def harmless(self, swap: Swap, *, keep_setuid: bool) -> list[str]:
         with _told(f"What is staged at {shown(swap.staged)} cannot be made harmless"):
-            return make_harmless(swap.staged, keep_setuid=keep_setuid)
+            return make_harmless(swap.staged, keep_setuid=keep_setuid, target=swap.target)
 
     def differences(self, nodes: Iterator[Node], into: str, *, without_setuid: bool) -> Differences:
         return trees_compare.differences(nodes, into, without_setuid=without_setuid)

@@ -131,9 +131,15 @@ def _difference(node: Node, found: os.stat_result, taken_off: int) -> list[str]:
         what.append(f"owner {found.st_uid}:{found.st_gid} instead of {node.uid}:{node.gid}")
     if node.type == "file" and found.st_size != node.size:
         what.append(f"{found.st_size} bytes instead of {node.size}")
-    if node.type in _HAS_TIME and abs(found.st_mtime_ns // 1000 - (node.mtime - _BEGINNING) // _MICROSECOND) > 1:
+    if node.type in _HAS_TIME and _another_time(node, found):
         what.append("another time")
     return what
+
+
+def _another_time(node: Node, found: os.stat_result) -> bool:
+    """A year that a date cannot say is never told."""
+    told = node.mtime != datetime.min.replace(tzinfo=UTC)
+    return told and abs(found.st_mtime_ns // 1000 - (node.mtime - _BEGINNING) // _MICROSECOND) > 1
 
 
 def _as_printed(name: str) -> str:

@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import PurePosixPath
 
 from chatbot_service.trees_paths import opened, shown
@@ -12,13 +11,15 @@ from deploy_records.errors import Broken
 
 _MOST_LINES = 20
 _CAPABILITY = "security.capability"
+_SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
-def make_harmless(staged: str, *, keep_setuid: bool) -> list[str]:
-    """Setgid of folders stays: there it only hands down the group."""
-    lines = [line for line in (_harmless(*entry, keep_setuid=keep_setuid) for entry in _suspects(staged)) if line]
+def make_harmless(staged: str, *, keep_setuid: bool, target: str = "") -> list[str]:
+    """Told with paths below `target`. Setgid of folders stays: there it only hands down the group."""
+    acts = ((path, _harmless(path, kind, mode, keep_setuid=keep_setuid)) for path, kind, mode in _suspects(staged))
+    lines = [f"{shown((target or staged) + path.removeprefix(staged))}: {what}" for path, what in acts if what]
     more = len(lines) - _MOST_LINES
-    return [f"{shown(path)}: {what}" for path, what in lines[:_MOST_LINES]] + ([f"and {more} more"] if more > 0 else [])
+    return lines[:_MOST_LINES] + ([f"and {more} more"] if more > 0 else [])
 
 
 def _suspects(staged: str) -> Iterator[tuple[str, str, int]]:
@@ -34,18 +35,14 @@ def _suspects(staged: str) -> Iterator[tuple[str, str, int]]:
         yield os.fsdecode(path), kind.decode(), int(mode, 8)
 
 
-def _harmless(path: str, kind: str, mode: int, *, keep_setuid: bool) -> tuple[str, str] | None:
+def _harmless(path: str, kind: str, mode: int, *, keep_setuid: bool) -> str:
+    """What was done, in words."""
     if kind != "f":
         _remove(path)
-        return path, "a device, left out"
+        return "a device, left out"
     if keep_setuid:
-        return None
-    bits = bool(mode & (stat.S_ISUID | stat.S_ISGID))
-    capable = _CAPABILITY in os.listxattr(path, follow_symlinks=False)
-    if not (bits or capable):
-        return None
-    _disarm(path)
-    return path, " and ".join(["setuid or setgid taken off"] * bits + ["capabilities taken off"] * capable)
+        return ""
+    return _disarm(path) if mode & _SET_ID or _CAPABILITY in os.listxattr(path, follow_symlinks=False) else ""
 
 
 def _remove(path: str) -> None:
@@ -56,13 +53,17 @@ def _remove(path: str) -> None:
         os.utime(folder, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
-def _disarm(path: str) -> None:
+def _disarm(path: str) -> str:
+    """Nothing was left to do where it has another name, by which it was met before."""
     with opened(str(PurePosixPath(path).parent)) as folder:
         descriptor = os.open(PurePosixPath(path).name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     try:
-        mode = os.fstat(descriptor).st_mode
-        os.fchmod(descriptor, stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
-        with suppress(OSError):  # it has none
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        capable = _CAPABILITY in os.listxattr(descriptor)
+        if mode & _SET_ID:
+            os.fchmod(descriptor, mode & ~_SET_ID)
+        if capable:
             os.removexattr(descriptor, _CAPABILITY)
     finally:
         os.close(descriptor)
+    return " and ".join(["setuid or setgid taken off"] * bool(mode & _SET_ID) + ["capabilities taken off"] * capable)

@@ -14,7 +14,7 @@ def plan(paths: Sequence[str], roots: Sequence[str], job: int) -> list[Swap]:
     for path in paths:
         _check(path, roots)
     mounts = mount_points()
-    return [_way(target, job, mounts) for target in outermost({_topmost_gone(path) for path in paths})]
+    return [_way(target, roots, job, mounts) for target in outermost({_topmost_gone(path) for path in paths})]
 
 
 def outermost(paths: Iterable[str]) -> list[str]:
@@ -52,18 +52,26 @@ def _topmost_gone(path: str) -> str:
     return path
 
 
-def _way(target: str, job: int, mounts: frozenset[str]) -> Swap:
+def _way(target: str, roots: Sequence[str], job: int, mounts: frozenset[str]) -> Swap:
     within = sorted(mount for mount in mounts if mount != target and below(mount, target))
     if within:
         raise _neither(target, f"{shown(within[0])}, which lies in it, is a mount point. Unmount it or restore what is beside it")
     mounted = target in mounts
     if mounted and not stat.S_ISDIR(os.lstat(target).st_mode):
         raise _neither(target, "it is a file that is mounted by itself. Unmount it")
-    beside = target if mounted else str(PurePosixPath(target).parent)
+    beside = target if mounted else _beside(target, roots, mounts)
     if os.statvfs(beside).f_flag & os.ST_RDONLY:
         raise _neither(target, "its file system is mounted read-only. Mount it writable")
     staged = f"{beside.rstrip('/')}/{staging_name(job)}{target}"
     return Swap(target=target, staged=staged, by="contents" if mounted else "rename")
+
+
+def _beside(target: str, roots: Sequence[str], mounts: frozenset[str]) -> str:
+    """Where nobody of the service can reach in the meantime: outside its data path, unless that is a file system of its own."""
+    root = next(root for root in roots if below(target, root))
+    if target == root or any(mount == root or (below(mount, root) and below(target, mount)) for mount in mounts):
+        return str(PurePosixPath(target).parent)
+    return str(PurePosixPath(root).parent)
 
 
 def _neither(target: str, why: str) -> Refused:
