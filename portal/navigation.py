@@ -55,6 +55,7 @@ SET_UP = Group(
     (
         Entry("Hosts", "server", "hosts", "chatbot_service.view_host"),
         Entry("Registries", "key", "registries", "chatbot_service.change_registrylogin"),
+        Entry("Backup repositories", "archive", "backup-repositories", "chatbot_service.change_backuprepository"),
         Entry("Users", "users", "users", "auth.view_user"),
     ),
 )

@@ -58,7 +58,7 @@ def _overview(request: HttpRequest, rows: Sequence[Row]) -> HttpResponse:
         "total": len(rows),
         "approved": sum(row.approved.good for row in rows),
         "healthy": sum(row.health.good for row in rows),
-        "ready": sum(row.rollback.good for row in rows),
+        "ready": sum(row.readiness.light.good for row in rows),
         "now": now,
         "calendar": outlook.calendar(outlook.ahead(rows, now), now),
     }

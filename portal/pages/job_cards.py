@@ -12,6 +12,7 @@ from chatbot_service.job_sight import ENDED_BADLY, JobSight
 from chatbot_service.models import JobState, Kind
 from deploy_records.models import LedgerState
 from portal.health_lines import HealthLine, line_of
+from portal.sentences import job_backups
 from portal.sentences.parts import said
 from portal.templatetags.digest import short
 from portal.templatetags.known_good import ProofRow
@@ -22,7 +23,9 @@ _NEAR = 9.0
 """Ticks closer than this many percent would be written over each other."""
 _LAST = 90.0
 """A word that begins farther to the right would stand beyond the panel."""
-_OF_A_CONTAINER = frozenset({Kind.UPGRADE, Kind.ROLLBACK, Kind.START, Kind.STOP, Kind.RESTART})
+_OF_A_CONTAINER = frozenset(
+    {Kind.UPGRADE, Kind.ROLLBACK, Kind.START, Kind.STOP, Kind.RESTART, Kind.BACKUP, Kind.RESTORE, Kind.UNDO_RESTORE}
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,33 @@ def cards_of(sight: JobSight) -> Cards:
     proof = _proof(sight)
     title = "Proof after the undo" if sight.proved_back or sight.job.state in ENDED_BADLY else "Proof"
     return Cards(_meanwhile(sight), proof, title, _todos(sight), _way_back(sight))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where to see what came of a job on backups."""
+
+    word: str
+    why: str
+    url: str
+
+
+def kept_of(sight: JobSight) -> Kept | None:
+    """From what the job row says alone."""
+    job, service = sight.job, sight.service
+    if job.state != JobState.SUCCEEDED or job.kind not in job_backups.KINDS or service is None:
+        return None
+    if job.kind == Kind.BROWSE:
+        return Kept("See what was found", "In the backup", job_backups.files_of(job))
+    number = job.result.get("backup")
+    if job.kind == Kind.BACKUP and isinstance(number, int):
+        return Kept(
+            f"Open Backup {number}",
+            "What it holds, how it was verified, what can be done with it",
+            reverse("backup", args=[number]),
+        )
+    return Kept(f"Backups of {service}", "When the last good one was, and whether it is known to restore",
+                reverse("service-backups", args=[service.pk]))  # fmt: skip
 
 
 def _way_back(sight: JobSight) -> WayBack | None:

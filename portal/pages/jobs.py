@@ -22,7 +22,7 @@ from deploy_records.paging import Page, page_of
 from deploy_records.people import holds
 from portal.access import needs
 from portal.htmx import STOP_POLLING, page_or_fragment
-from portal.pages import asked
+from portal.pages import asked, job_cards
 from portal.pages.asking import asks, told
 from portal.pages.job_cards import cards_of
 from portal.pages.service_rows import tone_of
@@ -137,6 +137,7 @@ def _context(request: HttpRequest, sight: JobSight) -> dict[str, Any]:
         "to_tag": _tag(sight, sight.job.target_digest),
         "as_text": "" if sight.job.is_active else as_text(sight, answer),
         "result_entry": sight.entries.get(str(sight.job.result.get("digest", ""))),
+        "kept_of": job_cards.kept_of(sight),
         "said_mark": _mark(answer),
         "acts_mark": f"{may_cancel:d}{may_repeat:d}{cards.way_back is not None:d}",
     }

@@ -94,6 +94,7 @@ def deeds(row: Row, person: Person) -> list[Deed]:
     if holds(person, "chatbot_service.rollback_service"):
         none = "" if row.target else "No other digest has run well here yet"
         found.append(Deed("Roll back", reverse("service-rollback", args=[service.pk]), dialog=True, why_not=busy or none))
+    found += _deeds_on_data(row, person, busy)
     if holds(person, "chatbot_service.operate_service"):
         kinds = ("restart", "stop") if row.runs_something else ("start",)
         found += [
@@ -101,6 +102,15 @@ def deeds(row: Row, person: Person) -> list[Deed]:
             for kind in kinds
         ]
     return found
+
+
+def _deeds_on_data(row: Row, person: Person, busy: str) -> Iterator[Deed]:
+    service = row.service
+    no_data = "" if service.data_paths else "It keeps no data that is known"
+    if holds(person, "chatbot_service.back_up_service"):
+        yield Deed("Back up", reverse("service-back-up", args=[service.pk]), dialog=True, why_not=busy or no_data)
+    if holds(person, "chatbot_service.restore_backup"):
+        yield Deed("Restore", f"{reverse('service-backups', args=[service.pk])}#backups", why_not=busy or no_data)
 
 
 def holder(job: Job | None) -> str:

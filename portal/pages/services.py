@@ -20,8 +20,8 @@ SHOWS: Mapping[str, tuple[str, Callable[[Row], bool]]] = {
     "approved": ("As approved", lambda row: row.approved.good),
     "not-healthy": ("Not healthy", lambda row: not row.health.good),
     "healthy": ("Healthy", lambda row: row.health.good),
-    "not-ready": ("No rollback ready", lambda row: not row.rollback.good),
-    "ready": ("Rollback ready", lambda row: row.rollback.good),
+    "not-ready": ("Not ready to go back", lambda row: not row.readiness.light.good),
+    "ready": ("Ready to go back", lambda row: row.readiness.light.good),
 }
 """What the address can ask for under `show`."""
 
@@ -38,7 +38,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "total": len(kept),
         "approved": sum(row.approved.good for row in kept),
         "healthy": sum(row.health.good for row in kept),
-        "ready": sum(row.rollback.good for row in kept),
+        "ready": sum(row.readiness.light.good for row in kept),
         "managed": len(rows),
         "show": show,
         "shows": [(key, words) for key, (words, _test) in SHOWS.items()],

@@ -23,7 +23,7 @@ def _tone(rows: Sequence[Row]) -> str:
 
 
 def _lights(row: Row) -> Sequence[Light]:
-    return row.approved, row.health, row.rollback
+    return row.approved, row.health, row.readiness.light
 
 
 def _sentences(rows: Sequence[Row]) -> SafeString:
@@ -31,10 +31,10 @@ def _sentences(rows: Sequence[Row]) -> SafeString:
     if all(light.good for row in rows for light in _lights(row)):
         whole = f"All {some(number, 'service', 'services')} run" if number > 1 else "The one service runs"
         approved, healthy = claim("as approved", _shown("approved")), claim("healthy", _shown("healthy"))
-        back = claim("could be rolled back", _shown("ready"))
+        back = claim("could be rolled back, data and all", _shown("ready"))
         return said(whole, " ", approved, ", ", _is(number), " ", healthy, " and ", back, ".")
     first = _healthy(rows)
-    others = [*_not_approved(rows), *_no_way_back(rows)]
+    others = [*_not_approved(rows), *_no_way_back(rows), *_no_backup(rows)]
     joined = listed(others, ", and " if len(others) == 2 else " and ")  # noqa: PLR2004 - two clauses take a comma
     return said(first, " ", sentence(joined), ".") if others else first
 
@@ -90,9 +90,31 @@ def _no_way_back(rows: Sequence[Row]) -> list[SafeString]:
         parts.append(strong(claim(f"{who} could not be rolled back", _shown("not-ready"))))
     not_yet = _count(row.rollback.tone == lights.NONE for row in rows)
     if not_yet:
-        who = "it has" if len(rows) == 1 else f"{counted(not_yet)} {'has' if not_yet == 1 else 'have'}"
-        parts.append(said(who, " ", claim("nothing to roll back to yet", _shown("not-ready"))))
+        parts.append(said(_who_has(not_yet, rows), " ", claim("nothing to roll back to yet", _shown("not-ready"))))
     return parts
+
+
+def _no_backup(rows: Sequence[Row]) -> list[SafeString]:
+    """What stands between a service and its data, the worst alone."""
+    bad = {lights.STOP, lights.WARN}
+    parts: list[SafeString] = []
+    late = _count(row.readiness.backup.light.tone in bad for row in rows)
+    if late:
+        parts.append(strong(claim(f"{_who_has(late, rows)} no good backup of late", _shown("not-ready"))))
+    failed = _count(row.readiness.rehearsal.light.tone in bad for row in rows)
+    if failed:
+        whose = "its rehearsal" if failed == 1 else f"{counted(failed)} rehearsals"
+        parts.append(
+            strong(claim(f"{whose} of a restore {'is' if failed == 1 else 'are'} overdue or failed", _shown("not-ready")))
+        )
+    never = _count(row.readiness.backup.light.tone == lights.NONE for row in rows)
+    if never and not parts:
+        parts.append(said(_who_has(never, rows), " ", claim("no backup yet", _shown("not-ready"))))
+    return parts
+
+
+def _who_has(number: int, rows: Sequence[Row]) -> str:
+    return "it has" if len(rows) == 1 else f"{counted(number)} {'has' if number == 1 else 'have'}"
 
 
 def _count(found: Iterable[bool]) -> int:

@@ -29,6 +29,7 @@ _DOING = {
 }
 """Steps that are told with the digest they are about."""
 _DOING_ALONE = {
+    "backup": "Backing up",
     "serving": "Waiting until it serves",
     "prove": "Proving what runs",
     "record": "Recording the deployment",
@@ -45,6 +46,7 @@ IN_STEP = {
     "choose": "at the gate",
     "image": "while fetching the image",
     "verify": "in the verification",
+    "backup": "in the backup",
     "rehearse": "in rehearsal",
     "pin": "while writing the pin",
     "switch": "in the switch",
@@ -136,6 +138,8 @@ def _running(sight: JobSight) -> SafeString:
 
 
 def _doing(sight: JobSight, key: str, name: str) -> SafeString:
+    if sight.job.kind in job_backups.KINDS:
+        return said(job_backups.DOING.get(key, name))
     if key in _DOING and sight.job.target_digest:
         beside = " beside the running one" if key == "rehearse" else ""
         return said(_DOING[key], " ", _digest(sight, sight.job.target_digest), beside)
@@ -216,14 +220,15 @@ def _resolved(sight: JobSight) -> SafeString:
 def _failed(sight: JobSight) -> SafeString:
     noun = NOUN[Kind(sight.job.kind)]
     step = sight.failed
-    where = said(" ", claim(_in_step(step), f"#step-{step.pk}")) if step else said("")
+    where = said(" ", claim(_in_step(sight, step), f"#step-{step.pk}")) if step else said("")
     if sight.service is None or not any(one.touches for one in sight.planned):
         return said("The ", noun, " failed", where, ". Nothing was changed.")
     return said("The ", noun, " failed", where, " and was undone. ", _as_before(sight))
 
 
-def _in_step(step: JobStep) -> str:
-    return IN_STEP.get(step.key, f"in “{step.name}”")
+def _in_step(sight: JobSight, step: JobStep) -> str:
+    words = job_backups.IN_STEP if sight.job.kind in job_backups.KINDS else IN_STEP
+    return words.get(step.key, f"in “{step.name}”")
 
 
 def _cancelled(sight: JobSight) -> SafeString:

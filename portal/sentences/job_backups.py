@@ -1,6 +1,6 @@
 """What jobs on backups do, and what came of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -17,6 +17,83 @@ NOUN = {
     Kind.REHEARSE: "rehearsal of a restore", Kind.CHECK: "check of the backups", Kind.BROWSE: "look into the backup",
     Kind.DOWNLOAD: "download",
 }  # fmt: skip
+
+
+DOING = {
+    "survey": "Seeing what has changed",
+    "first-pass": "Copying the data while it runs",
+    "hold": "Holding it still",
+    "take": "Copying the data",
+    "go-on": "Letting it go on",
+    "verify": "Verifying what was copied",
+    "judge": "Seeing whether it is whole",
+    "tidy": "Tidying up",
+    "choose": "Choosing the backup",
+    "stage": "Putting it beside the data",
+    "restore": "Restoring into scratch",
+    "compare": "Comparing it with the snapshot, file by file",
+    "stop": "Stopping the service",
+    "swap": "Swapping the data",
+    "start": "Starting the service",
+    "serving": "Waiting until it serves",
+    "present": "Seeing that the data are there",
+    "boot": "Starting the service on the copy",
+    "clear": "Removing what had been restored",
+    "check": "Checking what is kept",
+    "read": "Looking into the backup",
+    "send": "Sending it",
+    "note": "Noting it down",
+    "look": "Seeing what is to be kept",
+}
+IN_STEP = {
+    "look": "while seeing what is to be kept",
+    "survey": "while seeing what had changed",
+    "first-pass": "while copying the data",
+    "hold": "while holding it still",
+    "take": "while copying the data",
+    "verify": "in the verification",
+    "choose": "before anything was restored",
+    "stage": "while putting it beside the data",
+    "restore": "while restoring into scratch",
+    "compare": "in the comparison with the snapshot",
+    "stop": "while stopping the service",
+    "swap": "while swapping the data",
+    "start": "while starting the service",
+    "serving": "while waiting until it served",
+    "boot": "while starting the service on the copy",
+    "check": "in what was found",
+    "send": "while it was sent",
+}
+PAST = {
+    "look": "what is to be kept was looked at",
+    "survey": "what had changed was looked at",
+    "first-pass": "the data were copied while it ran",
+    "hold": "it was held still",
+    "take": "the data were copied",
+    "go-on": "it went on",
+    "verify": "what was copied was verified",
+    "choose": "the backup was chosen, with space for it",
+    "stage": "it was put beside the data",
+    "restore": "it was restored into scratch",
+    "compare": "it was compared with the snapshot",
+    "stop": "it was stopped",
+    "swap": "the data were swapped",
+    "start": "it was started",
+    "serving": "it answered",
+    "present": "the data were there",
+    "boot": "the service came up on the copy",
+    "note": "it was noted down",
+}
+PUT_BACK = {
+    "hold": "it went on",
+    "take": "what was copied was dropped",
+    "stage": "what was staged is removed",
+    "restore": "the copy is removed",
+    "stop": "it was started again",
+    "swap": "the old data are back",
+    "start": "it was stopped for the swap back",
+    "choose": "it is on record that nothing was restored",
+}
 
 
 def backup_link(backup: Backup) -> SafeString:
@@ -133,3 +210,12 @@ def deed(job: Job) -> SafeString:
 
 def _size_of(octets: object) -> str:
     return f", {size(octets)}" if isinstance(octets, int) else ""
+
+
+def if_it_fails(sight: JobSight) -> Sequence[str]:
+    """What would hold then, for a job that touches the service at some step."""
+    if sight.job.kind == Kind.BACKUP:
+        return ("The service goes on, at the latest when the longest pause is over. ", "Backups that are there stay as they are.")
+    if not sight.touched:
+        return ("The service and its data stay as they are.",)
+    return ("The old data are back in their place and the service runs on them before the job ends.",)

@@ -20,10 +20,10 @@ def answer(row: Row, approvals: Sequence[Approval]) -> Answer:
 
 
 def _tone(row: Row) -> str:
-    tones = {light.tone for light in (row.approved, row.health, row.rollback)}
+    tones = {light.tone for light in (row.approved, row.health, row.readiness.light)}
     if lights.STOP in {row.health.tone, row.approved.tone}:
         return "stop"
-    if lights.WARN in tones:
+    if tones & {lights.WARN, lights.STOP}:
         return "warn"
     return "ok" if row.health.good and row.approved.good else row.health.tone
 
@@ -34,7 +34,7 @@ def _said(row: Row, approvals: Sequence[Approval]) -> SafeString:
         return said("Nobody has looked at it yet. ", "A worker of ", service.host.name, " does so when the service is added.")
     clauses = [_runs(row), *_health(row)]
     head = listed(clauses, ", ") if row.runs_something else said(clauses[0])
-    return said(sentence(head), _authority(row, approvals), _way_back(row), ".")
+    return said(sentence(head), _authority(row, approvals), _way_back(row), _backup(row), ".")
 
 
 def _runs(row: Row) -> SafeString:
@@ -83,6 +83,16 @@ def _way_back(row: Row) -> SafeString:
     if row.rollback.tone == lights.WARN:
         return said(", and it ", strong(claim("could not be rolled back", "#t-r")))
     return said(". There is ", claim("nothing to roll back to yet", "#t-r")) if row.target is None else said("")
+
+
+def _backup(row: Row) -> SafeString:
+    """Only what it has; what is missing stands in the panel, unless it is urgent."""
+    part, url = row.readiness.backup.light, reverse("service-backups", args=[row.service.pk])
+    if part.tone in {lights.WARN, lights.STOP}:
+        return said("; ", strong(claim(part.word[:1].lower() + part.word[1:], url)))
+    if part.tone == lights.OK and part.word == "Fresh":
+        return said("; ", claim(part.note, url))
+    return said("")
 
 
 def _sub(row: Row) -> SafeString:

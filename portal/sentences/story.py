@@ -1,6 +1,6 @@
 """What happened, in the order in which it happened; and what would happen if the running step failed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from chatbot_service.foreign_text import one_line
 from chatbot_service.job_sight import JobSight
 from chatbot_service.models import JobState, JobStep, Kind, StepState
+from portal.sentences import job_backups
 from portal.sentences.parts import full, listed, said, sentence, strong
 from portal.templatetags.digest import short
 
@@ -19,6 +20,7 @@ _PAST = {
     "image": "the image was there",
     "verify": "it was verified",
     "rehearse": "the candidate was rehearsed beside the running one",
+    "backup": "it was backed up",
     "pin": "the pin was written",
     "switch": "the container was switched",
     "serving": "it answered",
@@ -30,6 +32,7 @@ _PAST = {
     "start": "it was started",
 }
 _PUT_BACK = {
+    "backup": "an unfinished copy was dropped",
     "rehearse": "the rehearsal was removed",
     "pin": "the old pin is back",
     "switch": "the old container is back",
@@ -54,9 +57,10 @@ def story(sight: JobSight) -> Sequence[Line]:
 def _lines(sight: JobSight) -> Iterator[Line]:
     done = [step for step in sight.planned if step.state == StepState.DONE]
     safe, unsafe = [step for step in done if not step.touches], [step for step in done if step.touches]
-    yield Line(sight.job.created_at, "ok", said("Started. ", *_sentence_of(safe)))
+    past = job_backups.PAST if _is_on_backups(sight) else _PAST
+    yield Line(sight.job.created_at, "ok", said("Started. ", *_sentence_of(safe, past)))
     if unsafe and unsafe[0].started_at:
-        yield Line(unsafe[0].started_at, "ok", said("Then on the service: ", _listed(unsafe), "."))
+        yield Line(unsafe[0].started_at, "ok", said("Then on the service: ", _listed(unsafe, past), "."))
     failed = sight.failed
     if failed and failed.key == "rehearse" and failed.started_at:
         beside = said("The candidate was started ", strong("beside"), " the running one, on copies of the data.")
@@ -66,23 +70,28 @@ def _lines(sight: JobSight) -> Iterator[Line]:
     elif sight.job.cancel_asked_at:
         yield Line(sight.job.cancel_asked_at, "warn", said(strong("Somebody asked to cancel.")))
     if sight.undos and sight.undos[0].started_at:
-        yield Line(sight.undos[0].started_at, "undone", _undone(sight.undos, touched=sight.touched))
+        yield Line(sight.undos[0].started_at, "undone", _undone(sight))
     if sight.job.ended_at:
         yield Line(sight.job.ended_at, *_end(sight))
 
 
-def _sentence_of(steps: Sequence[JobStep]) -> Sequence[object]:
-    return (sentence(_listed(steps)), ".") if steps else ("Nothing was done yet.",)
+def _is_on_backups(sight: JobSight) -> bool:
+    return sight.job.kind in job_backups.KINDS
 
 
-def _listed(steps: Sequence[JobStep]) -> SafeString:
-    return listed([_PAST.get(step.key, f"“{step.name}” was done") for step in steps])
+def _sentence_of(steps: Sequence[JobStep], past: Mapping[str, str]) -> Sequence[object]:
+    return (sentence(_listed(steps, past)), ".") if steps else ("Nothing was done yet.",)
 
 
-def _undone(undos: Sequence[JobStep], *, touched: bool) -> SafeString:
-    done = [step for step in undos if step.state == StepState.DONE]
-    names = listed([_PUT_BACK.get(step.key, f"“{step.name}” was done") for step in done])
-    not_pinned = "" if touched else " The pin had not been written."
+def _listed(steps: Sequence[JobStep], past: Mapping[str, str]) -> SafeString:
+    return listed([past.get(step.key, f"“{step.name}” was done") for step in steps])
+
+
+def _undone(sight: JobSight) -> SafeString:
+    done = [step for step in sight.undos if step.state == StepState.DONE]
+    put_back = job_backups.PUT_BACK if _is_on_backups(sight) else _PUT_BACK
+    names = listed([put_back.get(step.key, f"“{step.name}” was done") for step in done])
+    not_pinned = "" if sight.touched or _is_on_backups(sight) else " The pin had not been written."
     return said("Undone: ", names, ".", not_pinned) if done else said("Nothing could be undone.")
 
 
@@ -112,6 +121,8 @@ def _undo_now(sight: JobSight) -> SafeString:
     first = said("Undone, newest first: ", listed(undos), ". ") if undos else said("")
     if not any(step.touches for step in sight.planned):
         return said(first, "Nothing of a service is touched by this job.")
+    if _is_on_backups(sight):
+        return said(first, *job_backups.if_it_fails(sight))
     if not sight.touched:
         keeps = said(short(sight.from_digest), " keeps serving") if sight.from_digest else said("The service stays as it is")
         return said(first, "Nothing else has been changed: ", keeps, ", the pin stays as it is.")

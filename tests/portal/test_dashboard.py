@@ -10,6 +10,7 @@ from django.utils import timezone
 from chatbot_service.models import Host, JobState, Service
 from deploy_records.people import permissions_of
 from portal.shell import frame_of
+from tests import backup_factories as backups
 from tests import factories as make
 from tests.portal.looking import queries, text_of, window
 
@@ -21,9 +22,11 @@ def dashboard(of: User) -> str:
 
 
 def well(name: str = "personal_chatbot", word: str = "") -> Service:
-    """As approved, healthy, and with a way back."""
+    """As approved, healthy, and with a way back, data and all."""
     service = make.service(name, runs=make.entry((name, word, "new")))
     make.ran_before(service, make.entry((name, word, "old")))
+    backups.plan(service)
+    backups.rehearsal(backups.backup(service))
     return service
 
 
@@ -31,7 +34,7 @@ def test_when_all_is_well_one_sentence_says_so(operator: User) -> None:
     well("one")
     well("two")
     page = dashboard(operator)
-    assert "All two services run as approved, are healthy and could be rolled back." in page
+    assert "All two services run as approved, are healthy and could be rolled back, data and all." in page
     assert "As approved 2 of 2" in page
     assert "Nothing waits for you." in page
 
@@ -46,7 +49,7 @@ def test_what_deviates_is_counted_and_worst_comes_first(operator: User) -> None:
     assert "All three services are healthy. One does not run as approved, and one could not be rolled back." in page
     assert page.index("b_drifted") < page.index("c_lost") < page.index("a_well")
     assert "As approved 2 of 3" in page
-    assert "Rollback 2 of 3" in page
+    assert "Ready to go back 2 of 3" in page
 
 
 def test_down_is_said_loudly_and_stopped_on_purpose_is_not(operator: User) -> None:

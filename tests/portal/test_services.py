@@ -90,7 +90,7 @@ def test_while_a_job_holds_it_the_buttons_stay_and_say_who(service: Service, ope
     assert f"Restart {job.pk} holds it. Asked for by otto at" in text_of(answer)
     page = answer.content.decode()
     assert f'href="/services/{service.pk}/upgrade/"' not in page
-    assert page.count('aria-disabled="true" aria-describedby="why-not"') == 4
+    assert page.count('aria-disabled="true" aria-describedby="why-not"') == 6
     assert 'id="why-not"' in page
 
 
@@ -132,7 +132,7 @@ def test_the_day_is_told_in_words_below_the_line(service: Service, viewer: User)
 def test_the_rollback_panel_tells_what_is_missing(service: Service, viewer: User) -> None:
     Service.objects.update(previous_local=False)
     page = page_of(service, viewer)
-    assert "Image is no longer on prod-1; a rollback would have to pull it" in page
+    assert "Image: not ready, image missing A rollback pulls it first." in page
     assert "could not be rolled back" in page
 
 
