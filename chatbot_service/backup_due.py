@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from chatbot_service import backup_plans, dispatch
 from chatbot_service.backup_schedule import Tries, When, is_due, next_rehearsal, next_try
-from chatbot_service.backup_starting import backup_order
+from chatbot_service.backup_starting import backup_order, rehearsal_order
 from chatbot_service.dispatch import Order, Request
 from chatbot_service.lights import NO_WORKER_AFTER
 from chatbot_service.models import (
@@ -81,6 +81,7 @@ def _plans(now: datetime) -> list[BackupPlan]:
     held = Job.objects.active().filter(service=OuterRef("service"), kind__in=_HEAVY)
     there = BackupPlan.objects.filter(service__is_demo=False, service__host__seen_at__gte=now - NO_WORKER_AFTER)
     plans = there.exclude(service__data_paths=[]).exclude(Exists(held)).select_related("service__host").annotate(
+        good=Subquery(good.values("pk")[:1]),
         good_at=Subquery(good.values("at")[:1]),
         tried_at=Subquery(rehearsal.values("at")[:1]),
         passed=Subquery(rehearsal.values("passed")[:1]),
@@ -107,7 +108,8 @@ def _rehearsal_due(plan: BackupPlan, now: datetime) -> Due | None:
     since = next_rehearsal(plan.rehearse_days, last, passed=passed, tries=failed, since=good)
     if since is None or since > now:
         return None
-    return Due(Order(Kind.REHEARSE, plan.service.host, plan.service), "Rehearsal due by the backup plan", since)
+    newest: int = plan.good  # type: ignore[attr-defined]  # likewise
+    return Due(rehearsal_order(plan.service, newest), "Rehearsal due by the backup plan", since)
 
 
 def when_of(plan: BackupPlan) -> When:

@@ -12,9 +12,10 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.utils import timezone
 
-from chatbot_service.backup_urls import checked_url, credentials_of, in_lines, scheme_of, within
+from chatbot_service.backup_urls import below, checked_url, credentials_of, in_lines, scheme_of, within
 from chatbot_service.dispatch import Request
 from chatbot_service.models import NAME, BackupRepository, Service
+from chatbot_service.restic_commands import Place
 from chatbot_service.secrets import seal, unseal
 from deploy_records import audit
 from deploy_records.audit import Event, about
@@ -138,6 +139,12 @@ def _who_saw_it(kept: BackupRepository) -> str:
         f"The recovery key of {seen.name} was shown to {who} {when}; it is shown once. If it is lost or others may have seen "
         f"it, give the place a new one on a worker: manage.py backup-repository rekey {seen.name}. Nothing was changed."
     )
+
+
+def place_of(kept: BackupRepository, service: Service) -> Place:
+    """Each service has a restic repository of its own below the place. Opens what is sealed: for workers only."""
+    url = below(kept.url, service.host.name, service.name)
+    return Place(url, unseal(kept.sealed_password), credentials_of(unseal(kept.sealed_credentials), kept.url))
 
 
 def refuse_shared_folders(url: str) -> None:

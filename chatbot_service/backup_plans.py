@@ -33,7 +33,7 @@ _FLAGS = ("with_values", "scheduled", "before_upgrade", "two_people")
 _FIELDS = ("repository", "mode", "cron", *_RANGES, *_FLAGS)
 
 
-def make_for(service: Service) -> BackupPlan | None:
+def make_for(service: Service, actor: audit.Actor = audit.WORKER) -> BackupPlan | None:
     """The usual plan, at the default place or the first there is; nothing while there is none. Safe to repeat."""
     with audit.changing():
         place = BackupRepository.objects.filter(name=DEFAULT).first() or BackupRepository.objects.first()
@@ -43,7 +43,7 @@ def make_for(service: Service) -> BackupPlan | None:
         if is_new:
             _take_proposed_paths(service)
             changes = {"place": place.name, "data_paths": list(service.data_paths), "rpo_hours": plan.rpo_hours}
-            audit.record(audit.WORKER, Event("backup.planned", **about(service), changes=changes))
+            audit.record(actor, Event("backup.planned", **about(service), changes=changes))
     return plan
 
 

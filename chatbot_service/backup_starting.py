@@ -42,9 +42,15 @@ def rehearse(service: Service, chosen: Backup | None, request: Request) -> Job:
     if chosen is not None:
         _check_owner(chosen, service)
         _check_kept(chosen)
-    elif not Backup.objects.filter(service=service, state=BackupState.GOOD).exists():
+    wanted = chosen or Backup.objects.filter(service=service, state=BackupState.GOOD).first()
+    if wanted is None:
         raise Refused(f"{service} has no good backup yet. Back it up first. {NOTHING}", code="no-such-backup")
-    return dispatch.start(Order(Kind.REHEARSE, service.host, service, asked={"backup": chosen.pk} if chosen else {}), request)
+    return dispatch.start(rehearsal_order(service, wanted.pk), request)
+
+
+def rehearsal_order(service: Service, number: int) -> Order:
+    """The backup by its number: it may lie elsewhere than where the plan keeps them now."""
+    return Order(Kind.REHEARSE, service.host, service, asked={"backup": number})
 
 
 def check(service: Service, request: Request) -> Job:

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.utils import timezone
 
-from chatbot_service import dispatch
+from chatbot_service import backup_plans, dispatch
 from chatbot_service.dispatch import Request
 from chatbot_service.jobs import adoption
 from chatbot_service.jobs.context import SmokeTest
@@ -80,6 +80,7 @@ def add(reading: Job, choice: Choice, request: Request) -> Service:
             )
             changes = {"repository": service.repository, "directory": service.project_dir, "files": files}
             audit.record(request.actor, audit.Event("service.added", **audit.about(service), job=reading.pk, changes=changes))
+            backup_plans.make_for(service, request.actor)
     except IntegrityError as error:
         raise Refused(_who_is_there(reading, choice), code="known-already") from error
     return service

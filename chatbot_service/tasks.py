@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from chatbot_service import dispatch, hosts, runner
+from chatbot_service import backup_due, backup_places, dispatch, hosts, runner
 from chatbot_service.models import Host
 from deploy_records import poam_warnings, reviews, scan_imports
 
@@ -47,8 +47,15 @@ def review_approvals() -> None:
     reviews.look()
 
 
+@shared_task(expires=60)
+def start_due_backups() -> None:
+    """Every minute: what backup plans ask for and is due."""
+    backup_due.start_due()
+
+
 @worker_ready.connect
 def first_sweep(**_: Any) -> None:
     """A worker that comes back does not wait for the scheduler."""
     hosts.make_own()
+    backup_places.make_default()
     sweep_hosts.apply_async()

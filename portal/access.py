@@ -84,6 +84,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "chatbot_service.add_host",
         "chatbot_service.change_host",
         "chatbot_service.change_registrylogin",
+        "chatbot_service.back_up_service",
         "chatbot_service.change_backuprepository",
         "chatbot_service.show_recovery_key",
         "chatbot_service.agree_to_restore",

@@ -131,6 +131,7 @@ CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {name: {} for name in ("control"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "chatbot_service.tasks.sweep_hosts", "schedule": env.whole("KG_SWEEP_SECONDS", 15, least=1)},
     "warn": {"task": "chatbot_service.tasks.warn_of_exceptions", "schedule": env.whole("KG_WARN_SECONDS", 600, least=1)},
+    "backups": {"task": "chatbot_service.tasks.start_due_backups", "schedule": env.whole("KG_BACKUP_SECONDS", 60, least=1)},
     "reviews": {"task": "chatbot_service.tasks.review_approvals", "schedule": env.whole("KG_REVIEW_SECONDS", 300, least=1)},
 }
 

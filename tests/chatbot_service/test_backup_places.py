@@ -162,3 +162,10 @@ def test_what_cannot_be_a_password_is_refused(password: str, ada: User) -> None:
         places.add("away", Wanted("/srv/backups/x", password), _by(ada))
     assert password not in str(refused.value)
     assert not BackupRepository.objects.exists()
+
+
+def test_what_opens_the_repository_of_a_service_is_told_to_workers_and_shown_to_nobody(ada: User) -> None:
+    place = places.place_of(places.add("away", S3, _by(ada)), make.service("bot"))
+    assert (place.url, place.password) == ("s3:https://s3.test/bucket/prod-1/bot", CANARY)
+    assert place.credentials == {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": CANARY}
+    assert CANARY not in repr(place)

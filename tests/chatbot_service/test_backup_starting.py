@@ -46,7 +46,7 @@ def test_each_entrance_starts_its_job(service: Service, olga: User) -> None:
     number = backup.pk
     for begin, kind, asked in (
         (lambda: starting.backup(service, _by(olga)), "backup", {"mode": "stopped"}),
-        (lambda: starting.rehearse(service, None, _by(olga)), "rehearse", {}),
+        (lambda: starting.rehearse(service, None, _by(olga)), "rehearse", {"backup": number}),
         (lambda: starting.rehearse(service, backup, _by(olga)), "rehearse", {"backup": number}),
         (lambda: starting.check(service, _by(olga)), "check", {}),
         (lambda: starting.browse(backup, "", _by(olga)), "browse", {"backup": number, "path": "", "compare": False}),
