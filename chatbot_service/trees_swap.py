@@ -100,7 +100,10 @@ def _make(step: tuple[str, str], places: _Places, wanted: Where) -> None:
 
 def _exchange(places: _Places, wanted: Where) -> None:
     """If another hand was quicker than ours, it is taken back: what was put there is not ours to move."""
-    if not exchange(places.target, places.staged):
-        move(places.target, places.parked)
-    elif places.now() != wanted:
-        exchange(places.target, places.staged)
+    if exchange(places.target, places.staged):
+        if places.now() != wanted:
+            exchange(places.target, places.staged)
+        return
+    move(places.target, places.parked)
+    if places.parked.identity() != wanted.staged:
+        move(places.parked, places.target)

@@ -255,6 +255,25 @@ def test_a_target_that_became_a_link_is_not_moved() -> None:
         assert picture(it.target.with_name("aside")) == it.old
 
 
+@pytest.mark.parametrize("way", ["exchange", "no exchange", "plain renames"])
+def test_a_target_that_becomes_a_link_in_the_very_moment_stays_what_it_became(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scene(way) as it:
+        real = trees_rename._renameat2
+
+        def quicker(*args: Any) -> None:
+            if not it.target.with_name("aside").exists():
+                it.target.rename(it.target.with_name("aside"))
+                it.target.symlink_to("aside")
+            real(*args)
+
+        monkeypatch.setattr(trees_rename, "_renameat2", quicker)
+        with pytest.raises(Broken, match="in the meantime"):
+            it.trees.swap(it.swap)
+        assert it.target.readlink() == Path("aside")
+        assert picture(it.target.with_name("aside")) == it.old
+        assert picture(it.staged) == it.new
+
+
 def test_a_link_put_in_the_way_is_refused_and_nothing_is_written_behind_it(tmp_path: Path) -> None:
     (tmp_path / "outer").mkdir()
     it = Scene(tmp_path / "outer", "exchange")
