@@ -52,6 +52,8 @@ _MOST_LOG_LINES = 2000
 _MOST_KNOWN = 50
 _GRACE = 10
 _RENEW_EVENTS = 5.0
+_MOST_REPEATED = 1000
+"""Dockerd keeps the last 256 events; so many may be told again when a stream is renewed."""
 _WATCHED = (
     "create", "start", "die", "stop", "kill", "oom", "pause", "unpause", "rename", "restart", "destroy", "health_status"
 )  # fmt: skip
@@ -147,16 +149,19 @@ class DockerEngine:
     def watch_events(self, since: float | None, stop: threading.Event) -> Iterator[EngineEvent]:
         """Events of Compose containers until `stop` is set; `since` in seconds of the engine's clock, or from now on.
 
-        `Broken` when the engine goes away. An event may be told twice in the first second, never lost.
+        `Broken` when the engine goes away. An event may be told twice, never lost, also when its clock is set back.
         """
-        seen_nano = int(since * 1e9) if since is not None else None
+        since_nano, told = (int(since * 1e9) if since is not None else None), dict[tuple[int, str, str], None]()
         while not stop.is_set():
-            with self._border("watch its events"), self._events(seen_nano) as answer:
-                seen_nano = said_at_nano(answer) if seen_nano is None else seen_nano
+            with self._border("watch its events"), self._events(since_nano) as answer:
+                since_nano = said_at_nano(answer) if since_nano is None else since_nano
                 with contextlib.suppress(requests.ConnectionError):  # a silence: the stream is renewed, and `stop` seen
                     for event in map(event_facts, json_lines(answer, stop)):
-                        if seen_nano is None or event.at_nano > seen_nano:
-                            seen_nano = event.at_nano
+                        since_nano = event.at_nano
+                        if event.key not in told:
+                            told[event.key] = None
+                            if len(told) > _MOST_REPEATED:
+                                del told[next(iter(told))]
                             yield event
 
     def _events(self, since_nano: int | None) -> contextlib.AbstractContextManager[requests.Response]:

@@ -45,6 +45,10 @@ class EngineEvent:
     service: str
     attributes: Mapping[str, str]
 
+    @property
+    def key(self) -> tuple[int, str, str]:
+        return (self.at_nano, self.container_id, self.action)
+
 
 def healthcheck_facts(raw: Json | None) -> Healthcheck:
     """Durations come in nanoseconds; zero means Docker's own default."""

@@ -132,6 +132,7 @@ def _note_transition(service: Service, condition: str, seen: Sight, moment: date
     words = seen.note or ("by a job" if by_job else "")
     at = max(moment, last.at) if last else moment
     HealthTransition.objects.create(service=service, at=at, state=condition, digest=seen.digest, note=words[:300])
+    due.change_at(service.pk, at, timezone.now())
 
 
 def _starts_yet(last: HealthTransition, condition: str, moment: datetime) -> bool:

@@ -1,6 +1,7 @@
 """The watcher of one host: looks at all its services with one call to the engine, at every event and every few seconds.
 
-Events are hints to look sooner; what is written down always comes from a look.
+What a service is in now always comes from a look; events say exactly when it came to be so, and what was in between
+(`recording.py`).
 """
 
 import contextlib
@@ -8,8 +9,8 @@ import logging
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -19,7 +20,8 @@ from django.utils import timezone
 
 from chatbot_service import observe
 from chatbot_service.engine import DockerEngine
-from chatbot_service.facts import EngineEvent, SeenContainer
+from chatbot_service.facts import ONE_OFF_LABEL, EngineEvent, SeenContainer
+from chatbot_service.health.recording import Recorder, Seen
 from chatbot_service.jobs import pin
 from chatbot_service.models import Host, Service
 from chatbot_service.observe import Sight
@@ -34,6 +36,7 @@ Stamp = tuple[int, ...]
 LOOK_EVERY = 10.0
 CALM = 0.5
 """Seconds from an event to the look it causes: one look for all that a restart tells, and none while it is under way."""
+RECORD_EVERY, AFTER_A_BREAK = 1.0, 1.0
 TELL_ALIVE_EVERY = timedelta(seconds=30)
 ROLLBACK_EVERY = 60.0
 
@@ -44,46 +47,61 @@ class HostWatch:
     def __init__(self, host: Host, engine: DockerEngine) -> None:
         self._host = host
         self._engine = engine
+        self.recorder = Recorder(host, engine)
         self._last: dict[int, Sight] = {}
         self._digests: dict[tuple[str, str], str] = {}
         self._pins: dict[tuple[Path, str], tuple[Stamp, str | None]] = {}
-        self._watched: frozenset[tuple[str, str]] = frozenset()
+        self._watched: Mapping[tuple[str, str], int] = {}
         self._rollback_due = 0.0
         self._reachable = True
 
-    def look(self) -> None:
+    def look(self) -> bool:
+        """False if something was told of a service meanwhile, so that it has to be looked at again."""
         services = list(Service.objects.filter(host=self._host, is_demo=False).select_related("host"))
-        self._watched = frozenset((service.project_name, service.compose_service) for service in services)
+        self._watched = {(service.project_name, service.compose_service): service.pk for service in services}
         if not services:
-            return
+            return True
+        begun = time.monotonic()
         try:
             states = self._engine.states()
         except (Broken, Refused) as error:
             self._lost_sight(services, str(error))
-            return
+            return True
         self._reachable = True
         by_service: dict[tuple[str, str], list[SeenContainer]] = {}
         for seen in (one for one in states if not one.one_off):
             by_service.setdefault((seen.project, seen.service), []).append(seen)
-        for service in services:
-            self._note(service, self._sight(service, by_service.get((service.project_name, service.compose_service), [])))
+        containers = {service.pk: by_service.get((service.project_name, service.compose_service), []) for service in services}
+        sights = {service.pk: self._sight(service, containers[service.pk]) for service in services}
+        self._tell_recorder(containers, sights)
+        quiet = [service for service in services if not self.recorder.heard_since(service.pk, begun)]
+        for service in quiet:
+            self._note(service, sights[service.pk])
         silent = Q(seen_at__lt=timezone.now() - TELL_ALIVE_EVERY) | Q(seen_at=None)
         Service.objects.filter(silent, host=self._host, is_demo=False).update(seen_at=timezone.now())
         if time.monotonic() >= self._rollback_due:
             self._rollback_due = time.monotonic() + ROLLBACK_EVERY
             self._last.clear()  # what was approved or recorded since is judged anew, although nothing that is seen changed
             self._note_rollback_targets(services)
+        return len(quiet) == len(services)
 
-    def concerns(self, event: EngineEvent) -> bool:
-        """Other people's containers on the same engine are no reason to look."""
-        return (event.project, event.service) in self._watched
+    def hear(self, event: EngineEvent, stop: threading.Event) -> bool:
+        """Whether it concerns a service: other people's containers on the same engine are no reason to look."""
+        service = self._watched.get((event.project, event.service))
+        if service is None or event.attributes.get(ONE_OFF_LABEL) == "True":
+            return False
+        self.recorder.hear(service, event, stop)
+        return True
+
+    def _tell_recorder(self, containers: Mapping[int, list[SeenContainer]], sights: Mapping[int, Sight]) -> None:
+        own = {service: _own(found) for service, found in containers.items()}
+        found = {service: Seen(one.id if one else "", sights[service].digest) for service, one in own.items()}
+        self.recorder.saw(found, {one.id: service for service, one in own.items() if one})
 
     def _sight(self, service: Service, containers: Iterable[SeenContainer]) -> Sight:
-        found = sorted(containers, key=lambda c: c.state == "running")
-        pinned = self._pin_of(service)
-        if not found:
+        one, pinned = _own(containers), self._pin_of(service)
+        if one is None:
             return Sight("missing", "none", "", "", pinned)
-        one = found[-1]
         return Sight(one.state, one.health, self._digest_of(service, one.image_id), one.image_id, pinned)
 
     def _pin_of(self, service: Service) -> str | None:
@@ -107,11 +125,11 @@ class HostWatch:
             self._digests[key] = entry.digest
         return self._digests[key]
 
-    def _note(self, service: Service, sight: Sight) -> None:
+    def _note(self, service: Service, sight: Sight, at: datetime | None = None) -> None:
         if self._last.get(service.pk) == sight and _as_on_row(service, sight):
             return
         self._last.pop(service.pk, None)
-        if observe.note(service.pk, sight):
+        if observe.note(service.pk, sight, at=at):
             self._last[service.pk] = sight
 
     def _lost_sight(self, services: list[Service], why: str) -> None:
@@ -119,9 +137,10 @@ class HostWatch:
         if self._reachable:
             log.warning("%s: %s", self._host, why)
         self._reachable = False
+        self.recorder.lost_sight()
         for service in services:
             unseen = Sight("unknown", "none", service.seen_digest, service.seen_image_id, None, note=why[:300])
-            self._note(service, unseen)
+            self._note(service, unseen, self.recorder.contact)
 
     def _note_rollback_targets(self, services: list[Service]) -> None:
         with contextlib.suppress(Broken, Refused):
@@ -134,6 +153,11 @@ class HostWatch:
                 is_local = bool(local & (ids | {target.digest})) if target else None
                 if is_local != service.previous_local:
                     Service.objects.filter(pk=service.pk).update(previous_local=is_local)
+
+
+def _own(containers: Iterable[SeenContainer]) -> SeenContainer | None:
+    """The one that is the service: the running one, if any does."""
+    return max(containers, key=lambda one: one.state == "running", default=None)
 
 
 def _as_on_row(service: Service, sight: Sight) -> bool:
@@ -162,30 +186,66 @@ def _read_pin(service: Service) -> str | None:
 def watch_host(host: Host, stop: threading.Event, make_engine: Callable[[str], DockerEngine] = DockerEngine) -> None:
     """Until `stop` is set. Survives engines and databases that go away for a while."""
     engine = make_engine(host.engine_url)
-    watch, nudge = HostWatch(host, engine), threading.Event()
-    threading.Thread(target=_listen, args=(engine, watch, nudge, stop), name=f"events-{host.name}", daemon=True).start()
+    begun, watch, nudge = time.time(), _begin(host, engine, stop), threading.Event()
+    if watch is None:
+        return
+    with _survived(host):
+        watch.look()  # from then on it is known whose events concern us
+    listening = (engine, watch, nudge, stop, begun)
+    threading.Thread(target=_listen, args=listening, name=f"events-{host.name}", daemon=True).start()
+    look_due = time.monotonic() + LOOK_EVERY
     while not stop.is_set():
-        nudge.clear()
-        try:
-            watch.look()
-        except Error:
-            log.exception("%s: the database does not answer", host)
-            connection.close()
-        except Exception:
-            log.exception("%s: a look failed", host)
-        if nudge.wait(LOOK_EVERY):
+        nudged = nudge.wait(RECORD_EVERY)
+        if nudged:
             stop.wait(CALM)
+            nudge.clear()
+        with _survived(host):
+            if nudged or time.monotonic() >= look_due:
+                look_due = time.monotonic() + LOOK_EVERY
+                if not watch.look():
+                    nudge.set()
+            watch.recorder.record()
+    with _survived(host):
+        watch.recorder.write_heard()
 
 
-def _listen(engine: DockerEngine, watch: HostWatch, nudge: threading.Event, stop: threading.Event) -> None:
+def _begin(host: Host, engine: DockerEngine, stop: threading.Event) -> HostWatch | None:
+    made: list[HostWatch] = []
+    while not made and not stop.is_set():
+        with _survived(host):
+            made.append(HostWatch(host, engine))
+        if not made:
+            stop.wait(LOOK_EVERY / 2)
+    return made[0] if made else None
+
+
+@contextlib.contextmanager
+def _survived(host: Host) -> Iterator[None]:
+    """What fails now may go well the next time."""
+    try:
+        yield
+    except Error:
+        log.exception("%s: the database does not answer", host)
+        connection.close()
+    except (Broken, Refused) as error:
+        log.info("%s: %s", host, error)  # the next look says so, too, and writes it down
+    except Exception:
+        log.exception("%s: a look failed", host)
+
+
+def _listen(engine: DockerEngine, watch: HostWatch, nudge: threading.Event, stop: threading.Event, begun: float) -> None:
+    """From the last event that was written, or from `begun` on if there is none."""
     while not stop.is_set():
         try:
-            for event in engine.watch_events(int(time.time()), stop):
-                if watch.concerns(event):
+            for event in engine.watch_events(watch.recorder.events_until / 1e9 or begun, stop):
+                if watch.hear(event, stop):
                     nudge.set()
         except (Broken, Refused):
-            stop.wait(LOOK_EVERY / 2)
+            watch.recorder.lost_events()
+            nudge.set()
+            stop.wait(AFTER_A_BREAK)
         except Exception:
+            watch.recorder.lost_events()
             log.exception("an event could not be read")  # the next one may be; without this thread changes are seen late
             stop.wait(LOOK_EVERY / 2)
         else:

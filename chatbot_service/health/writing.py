@@ -111,6 +111,11 @@ class HealthWriter:
             HealthTransition.objects.bulk_create(rows)
             due.mark({row.service_id: [touched(micros(row.at), micros(max(now, row.at)))] for row in rows}, now)
 
+    def alive(self, at: datetime) -> None:
+        """Nothing was told, and nothing is waiting."""
+        if not HealthWatch.objects.filter(host=self._host).update(alive_at=at):
+            HealthWatch.objects.get_or_create(host=self._host, defaults={"alive_at": at})
+
     def _lock(self, now: datetime) -> None:
         """On SQLite the transaction itself keeps other writers out."""
         if not HealthWatch.objects.select_for_update().filter(host=self._host).exists():
