@@ -13,7 +13,7 @@ from chatbot_service import gate_words, lights, readiness
 from chatbot_service.asking import question
 from chatbot_service.health.runs import UNKNOWN, Change, Run, Summary, runs_between, summary
 from chatbot_service.lights import Light, Standing
-from chatbot_service.models import HealthTransition, Job, Service
+from chatbot_service.models import READS_ONLY, HealthTransition, Job, Service
 from chatbot_service.readiness import Readiness
 from chatbot_service.touching import Held, touching_jobs
 from chatbot_service.usual import rollback_times
@@ -152,7 +152,9 @@ def _about(seconds: float | None) -> str:
 
 @dataclass(frozen=True)
 class _Found:
-    """A service, the state its day began with, and the numbers of its last job and of its rollback target; 0: none."""
+    """A service, the state its day began with, and the numbers of its last job and of its rollback target; 0: none.
+    A look into a backup is no last job: it changes nothing, and holds nothing.
+    """
 
     service: Service
     state_before: str
@@ -162,7 +164,7 @@ class _Found:
 
 def _found(services: QuerySet[Service], since: datetime) -> list[_Found]:
     before = HealthTransition.objects.filter(service=OuterRef("pk"), at__lt=since).order_by("-at", "-id")
-    last_job = Job.objects.filter(service=OuterRef("pk")).order_by("-created_at", "-id")
+    last_job = Job.objects.filter(service=OuterRef("pk")).exclude(kind__in=READS_ONLY).order_by("-created_at", "-id")
     annotated = services.select_related("host").annotate(
         state_before=Subquery(before.values("state")[:1]),
         last_job=Subquery(last_job.values("pk")[:1]),

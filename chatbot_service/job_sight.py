@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from chatbot_service import usual
 from chatbot_service.health.runs import WELL, Change, Run, runs_between
-from chatbot_service.models import HealthTransition, Job, JobState, JobStep, Service, StepState
+from chatbot_service.models import READS_ONLY, HealthTransition, Job, JobState, JobStep, Kind, Service, StepState
 from chatbot_service.touching import Held, touching_jobs
 from chatbot_service.usual import Usual
 from deploy_records.models import ImageDigest
@@ -20,7 +20,8 @@ LEAD = timedelta(minutes=5)
 TAIL = timedelta(minutes=2)
 
 ENDED_BADLY = frozenset({JobState.FAILED, JobState.CANCELLED, JobState.STUCK})
-_PAUSES = {"upgrade": "switch", "rollback": "switch", "restart": "stop"}
+_ONLY_READ = (*READS_ONLY, Kind.BACKUP, Kind.REHEARSE, Kind.CHECK)
+_PAUSES = {"upgrade": "switch", "rollback": "switch", "restart": "stop", "restore": "stop", "unrestore": "stop"}
 """The step with which the service stops answering."""
 
 
@@ -155,8 +156,9 @@ def follow(job: Job) -> JobSight:
 
 
 def _later(job: Job) -> QuerySet[Job]:
-    """What was refused changed nothing."""
-    return Job.objects.filter(service=job.service, pk__gt=job.pk).exclude(state=JobState.REFUSED)
+    """What was refused changed nothing, and neither does what only reads."""
+    later = Job.objects.filter(service=job.service, pk__gt=job.pk).exclude(state=JobState.REFUSED)
+    return later.exclude(kind__in=_ONLY_READ)
 
 
 def _entries(job: Job, service: Service | None) -> dict[str, ImageDigest]:

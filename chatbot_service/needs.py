@@ -1,21 +1,23 @@
-"""What needs somebody, and whom: drift, what is down or stuck, rollbacks that would fail, hosts, approvals, exceptions."""
+"""What needs somebody, and whom: drift, what is down or stuck, rollbacks that would fail, hosts, backups, approvals,
+exceptions.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, Subquery, prefetch_related_objects
 from django.utils import timezone
 
-from chatbot_service import lights
-from chatbot_service.models import HealthTransition, Host, Job, JobState, Service
+from chatbot_service import backup_needs, lights
+from chatbot_service.models import READS_ONLY, HealthTransition, Host, Job, JobState, Service
+from chatbot_service.need import Matter, Need
 from chatbot_service.way_back import rollback_target
 from deploy_records import reviews
 from deploy_records.models import Approval, ImageDigest, LedgerState, PoamItem, PoamState
 from deploy_records.models.poam import EXPIRED
-from deploy_records.people import Person, holds
+from deploy_records.people import holds
 from deploy_records.poam_items import MAY_APPROVE as MAY_EXCUSE
 from deploy_records.poam_items import MAY_REQUEST, who
 from deploy_records.poam_warnings import DAYS, answers_for
@@ -34,58 +36,6 @@ EXCUSE = (MAY_EXCUSE,)
 EXCEPTIONS = (MAY_REQUEST, MAY_EXCUSE)
 
 
-class Matter(IntEnum):
-    """Most urgent first."""
-
-    DOWN = 1
-    STUCK = 2
-    HOST = 3
-    DRIFT = 4
-    OUT_OF_USE = 5
-    UNHEALTHY = 6
-    EXPIRED = 7
-    NO_WAY_BACK = 8
-    REVIEW = 9
-    ENDS = 10
-    PASSED = 11
-    APPROVE = 12
-    DECIDE = 13
-
-
-_WAITS = frozenset({Matter.APPROVE, Matter.DECIDE})
-_SOON = frozenset({Matter.NO_WAY_BACK, Matter.UNHEALTHY, Matter.REVIEW, Matter.ENDS, Matter.PASSED})
-
-
-@dataclass(frozen=True)
-class Need:
-    """`permissions`: who holds one of them can do something about it. `why_not_you`: a rule that bars this person.
-    `exception`: its number; `digest`: follows the title; `order`: the smaller the sooner, among those of one matter.
-    """
-
-    matter: Matter
-    title: str
-    why: str
-    permissions: Sequence[str]
-    since: datetime | None = None
-    service: int = 0
-    host: int = 0
-    job: int = 0
-    entry: int = 0
-    exception: int = 0
-    digest: str = ""
-    why_not_you: str = ""
-    order: int = 0
-
-    @property
-    def tone(self) -> str:
-        if self.matter in _WAITS:
-            return "wait"
-        return "warn" if self.matter in _SOON else "stop"
-
-    def is_for(self, person: Person) -> bool:
-        return not self.why_not_you and any(holds(person, permission) for permission in self.permissions)
-
-
 @dataclass(frozen=True)
 class Needs:
     mine: Sequence[Need] = field(default_factory=tuple)
@@ -93,10 +43,12 @@ class Needs:
 
 
 def read(person: User, hosts: Sequence[Host]) -> Needs:
-    """In four queries, and a few more where approvals have to be looked at again."""
+    """In seven queries, and a few more where approvals have to be looked at again."""
     now = timezone.now()
+    services = _services()
     decisions = (*_of_reviews(person), *_of_candidates(person), *_of_exceptions(person, now))
-    found = sorted([*_of_hosts(hosts, now), *_of_services(now), *decisions], key=_urgency)
+    backups = backup_needs.read(person, [seen.service for seen in services], now)
+    found = sorted([*_of_hosts(hosts, now), *_of_services(services, now), *backups, *decisions], key=_urgency)
     return Needs([n for n in found if n.is_for(person)], [n for n in found if not n.is_for(person)])
 
 
@@ -124,8 +76,8 @@ class _Seen:
     target: int
 
 
-def _of_services(now: datetime) -> Iterator[Need]:
-    for seen in _services():
+def _of_services(services: Sequence[_Seen], now: datetime) -> Iterator[Need]:
+    for seen in services:
         if seen.job_state == JobState.STUCK:
             yield Need(Matter.STUCK, f"A job on {seen.service} is stuck", seen.job_error, OPERATE, job=seen.job)
         yield from _of_what_runs(seen, now)
@@ -155,7 +107,7 @@ def _of_what_runs(seen: _Seen, now: datetime) -> Iterator[Need]:
 def _services() -> list[_Seen]:
     last = HealthTransition.objects.filter(service=OuterRef("pk")).order_by("-at", "-id")
     runs = ImageDigest.objects.filter(repository=OuterRef("repository"), digest=OuterRef("seen_digest"))
-    job = Job.objects.filter(service=OuterRef("pk")).order_by("-created_at", "-id")
+    job = Job.objects.filter(service=OuterRef("pk")).exclude(kind__in=READS_ONLY).order_by("-created_at", "-id")
     found = Service.objects.select_related("host").annotate(
         last_state=Subquery(last.values("state")[:1]),
         running_state=Subquery(runs.values("state")[:1]),

@@ -59,9 +59,16 @@ def _read(request: HttpRequest, row: Row) -> dict[str, Any]:
         "restores": rows.shown_restores(restores[:LAST_RESTORES], now),
         "plan": plan,
         "plan_words": sentences.plan_words(plan, len(service.data_paths)) if plan else (),
-        "busy": "It is a demo record, there is nothing to operate" if service.is_demo else holder(row.active_job),
+        "busy": _busy(row, plan),
         "has_data": known.has_data,
     }
+
+
+def _busy(row: Row, plan: BackupPlan | None) -> str:
+    """Why nothing can be started just now; empty if something can."""
+    if row.service.is_demo:
+        return "It is a demo record, there is nothing to operate"
+    return holder(row.active_job) or ("" if plan else "There is no plan yet: set up first how it is backed up")
 
 
 # Starting

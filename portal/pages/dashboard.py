@@ -15,7 +15,7 @@ from chatbot_service import board, lights
 from chatbot_service.board import Row
 from chatbot_service.lights import Light
 from chatbot_service.models import Host
-from chatbot_service.needs import Need
+from chatbot_service.need import Need
 from deploy_records.models import ImageDigest
 from portal.access import roles_that_may, signed_in
 from portal.pages import outlook
@@ -83,6 +83,10 @@ def url_of(need: Need) -> str:
         return reverse("digest", args=[need.entry])
     if need.job:
         return reverse("job", args=[need.job])
+    if need.restore:
+        return reverse("restore", args=[need.restore])
+    if need.backups_of:
+        return reverse("service-backups", args=[need.backups_of])
     return reverse("service", args=[need.service]) if need.service else reverse("hosts")
 
 

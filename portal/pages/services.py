@@ -20,8 +20,8 @@ SHOWS: Mapping[str, tuple[str, Callable[[Row], bool]]] = {
     "approved": ("As approved", lambda row: row.approved.good),
     "not-healthy": ("Not healthy", lambda row: not row.health.good),
     "healthy": ("Healthy", lambda row: row.health.good),
-    "not-ready": ("Not ready to go back", lambda row: not row.readiness.light.good),
-    "ready": ("Ready to go back", lambda row: row.readiness.light.good),
+    "not-ready": ("No way back ready", lambda row: not row.readiness.light.good),
+    "ready": ("Way back ready", lambda row: row.readiness.light.good),
 }
 """What the address can ask for under `show`."""
 

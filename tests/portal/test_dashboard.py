@@ -49,7 +49,7 @@ def test_what_deviates_is_counted_and_worst_comes_first(operator: User) -> None:
     assert "All three services are healthy. One does not run as approved, and one could not be rolled back." in page
     assert page.index("b_drifted") < page.index("c_lost") < page.index("a_well")
     assert "As approved 2 of 3" in page
-    assert "Ready to go back 2 of 3" in page
+    assert "Way back 2 of 3" in page
 
 
 def test_down_is_said_loudly_and_stopped_on_purpose_is_not(operator: User) -> None:
