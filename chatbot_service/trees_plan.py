@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from chatbot_service.jobs.backup_ports import Swap
 from chatbot_service.trees_paths import OWN_PREFIX, below, mount_points, plain, shown, staging_name
@@ -68,10 +68,11 @@ def _way(target: str, roots: Sequence[str], job: int, mounts: frozenset[str]) ->
 
 def _beside(target: str, roots: Sequence[str], mounts: frozenset[str]) -> str:
     """Where nobody of the service can reach in the meantime: outside its data path, unless that is a file system of its own."""
-    root = next(root for root in roots if below(target, root))
-    if target == root or any(mount == root or (below(mount, root) and below(target, mount)) for mount in mounts):
-        return str(PurePosixPath(target).parent)
-    return str(PurePosixPath(root).parent)
+    parent = str(PurePosixPath(target).parent)
+    root = next((root for root in outermost(roots) if below(parent, root)), target)
+    outside = str(PurePosixPath(root).parent)
+    between = any(below(mount, root) and below(target, mount) for mount in mounts)
+    return parent if between or Path(outside).stat().st_dev != Path(parent).stat().st_dev else outside
 
 
 def _neither(target: str, why: str) -> Refused:

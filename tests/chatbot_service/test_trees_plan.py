@@ -57,6 +57,29 @@ def test_where_the_folder_above_is_gone_the_topmost_one_is_put_back(data: Path) 
     assert targets(data, "uploads/2025/may") == ["uploads"]
 
 
+def test_where_the_folder_above_the_data_is_gone_it_is_put_back_with_them(tmp_path: Path) -> None:
+    root = tmp_path / "project/data"
+    (swap,) = plan([str(root)], [str(root)], JOB)
+    assert (swap.target, swap.staged) == (str(root.parent), f"{tmp_path}/.known-good-restore-{JOB}{root.parent}")
+
+
+def test_a_part_of_the_data_is_staged_where_the_service_cannot_reach(data: Path) -> None:
+    (swap,) = planned(data, "uploads/2026")
+    assert swap.staged == f"{data.parent}/.known-good-restore-{JOB}{data}/uploads/2026"
+
+
+def test_of_data_paths_in_each_other_it_is_staged_outside_the_outer_one(data: Path) -> None:
+    (swap,) = plan([str(data / "uploads/2026")], [str(data / "uploads"), str(data)], JOB)
+    assert swap.staged == f"{data.parent}/.known-good-restore-{JOB}{data}/uploads/2026"
+
+
+def test_below_a_mount_point_in_the_data_it_is_staged_on_that_file_system(data: Path) -> None:
+    with mounted(data / "disk"):
+        (data / "disk/uploads").mkdir()
+        (swap,) = planned(data, "disk/uploads")
+        assert (swap.by, swap.staged) == ("rename", f"{data}/disk/.known-good-restore-{JOB}{data}/disk/uploads")
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "{data}/../other", "{data}-not", "relative", "", "{data}/./x", "{data}/", "/"])
 def test_what_lies_outside_is_refused(data: Path, path: str) -> None:
     with pytest.raises(Refused, match="not inside the data paths"):

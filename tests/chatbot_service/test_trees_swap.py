@@ -215,7 +215,7 @@ def test_whichever_act_was_the_last_before_a_kill_repeating_ends_right(way: str,
 
 @settings(max_examples=60, deadline=None)
 @given(
-    way=st.sampled_from(WAYS),
+    way=st.sampled_from(WAYS if os.geteuid() == 0 else WAYS[:-1]),  # mounting is for root
     tries=st.lists(st.tuples(st.sampled_from(["swap", "swap_back"]), st.integers(1, 60)), max_size=6),
     then=st.sampled_from(["swap", "swap_back"]),
 )
