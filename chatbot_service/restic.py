@@ -46,7 +46,9 @@ from deploy_records.errors import Broken, Refused
 _PRUNE_TIMEOUT = 6 * 3600.0
 _SAY_EVERY = 10.0
 _TOLD_OF_PRUNING = re.compile(r"(?:total prune|remaining|to delete): ")
-_IN_SNAPSHOT = re.compile(rb'"snapshot":"([0-9a-f]{64})"')
+# Found in it; or a folder of it could not be read, which is told in between.
+_IN_SNAPSHOT = re.compile(rb'(?:"snapshot":"|belongs to snapshot )([0-9a-f]{64})')
+_LONGEST_FOUND = 100
 _NO_BLOB = "0" * 64
 
 
@@ -125,14 +127,11 @@ class Restic:
     def _found(self, argv: Sequence[str]) -> frozenset[str]:
         found: set[str] = set()
         rest = b""
-        stream = self._runs.stream("find", argv)
-        while True:
-            try:
-                rest += next(stream)
-            except StopIteration as ended:
-                return frozenset(found | ended.value.said.not_loaded)
+        for piece in self._runs.stream("find", argv):
+            rest += piece
             found |= {match.decode() for match in _IN_SNAPSHOT.findall(rest)}
-            rest = rest[-len(_NO_BLOB) - 20 :]
+            rest = rest[-_LONGEST_FOUND:]
+        return frozenset(found)
 
     def _blobs(self, packs: frozenset[str]) -> set[str]:
         blobs: set[str] = set()
@@ -168,7 +167,7 @@ class Restic:
     def restore(  # noqa: PLR0917 - as the protocol
         self, snapshot: str, paths: Sequence[str], into: str, measured: Measured, timeout: float, say: Say
     ) -> None:
-        done = self._runs.alone("restore", restore_argv(snapshot, paths, into), timeout, _measuring(measured))
+        done = self._runs.alone("restore", restore_argv(snapshot, paths, into), timeout, _measuring(measured), reads=True)
         if done.exit_code or done.said.errors:
             raise self._runs.failed("restore", done)
         missing = [path for path in paths if not os.path.lexists(into + path)]

@@ -24,7 +24,6 @@ _ADVICE = re.compile(r"\s*(?:The repository|restic repair|Damaged pack files can
 _PACK_IN = re.compile(
     r"\bpack ([0-9a-f]{64})|<data/([0-9a-f]{8,64})>|\bfrom ([0-9a-f]{8,64}) failed|data/[0-9a-f]{2}/([0-9a-f]{64})"
 )
-_BELONGS = re.compile(r"belongs to snapshot ([0-9a-f]{64})")
 
 
 @dataclass
@@ -39,8 +38,6 @@ class Said:
     """Path → why."""
     words: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_SAID))
     """The rest, the last of it."""
-    not_loaded: set[str] = field(default_factory=set)
-    """Snapshots of which `find` could not read a folder."""
     exit_message: str = ""
     retries: int = 0
     """In a row, without success."""
@@ -75,8 +72,6 @@ class Said:
             self.retries = 0
         elif _SKIPPED.search(line) and len(self.unreadable) < MOST_UNREADABLE:
             self.unreadable.setdefault(line, one_line(line.removesuffix(", skipping"), 500))
-        if belongs := _BELONGS.search(line):
-            self.not_loaded.add(belongs[1])
         if line.strip():
             self.words.append(line)
 

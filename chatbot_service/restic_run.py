@@ -59,14 +59,23 @@ class Runs:
         self.cache = cache / name
         self._environment = environment(place, self.cache, os.environ)
 
-    def alone(self, what: str, argv: Sequence[str], seconds: float = SHORT, tick: Tick | None = None, hint: str = "") -> Done:
-        """How it ended; `hint` names the key to open with."""
+    def alone(
+        self,
+        what: str,
+        argv: Sequence[str],
+        seconds: float = SHORT,
+        tick: Tick | None = None,
+        *,
+        hint: str = "",
+        reads: bool = False,
+    ) -> Done:
+        """How it ended. `hint` names the key to open with. `reads`: it changes nothing, so it can do without restic's lock."""
 
         def once(command: Sequence[str]) -> Done:
             with self._locked(tick) as lock:
                 return self._once(what, command, seconds, tick, lock, {"RESTIC_KEY_HINT": hint} if hint else {})
 
-        return self._over_locks(once, argv)
+        return self._over_locks(once, argv, reads=reads)
 
     def reading(self, what: str, argv: Sequence[str]) -> bytes:
         """Its standard output."""
@@ -74,14 +83,12 @@ class Runs:
         def once(command: Sequence[str]) -> Done:
             return self._once(what, command, SHORT, separately=True)
 
-        done = self._over_locks(once, argv)
-        if lock_not_written(done.said.text):
-            done = once([*NO_LOCK, *argv])
+        done = self._over_locks(once, argv, reads=True)
         if done.exit_code:
             raise self.failed(what, done)
         return done.output
 
-    def stream(self, what: str, argv: Sequence[str]) -> Generator[bytes, None, Done]:
+    def stream(self, what: str, argv: Sequence[str]) -> Iterator[bytes]:
         """Its standard output in pieces. Raises at the end if it did not end well."""
         done = yield from self._streamed(argv)
         if done.exit_code == LOCKED:
@@ -91,7 +98,6 @@ class Runs:
             done = yield from self._streamed([*NO_LOCK, *argv])
         if done.exit_code:
             raise self.failed(what, done)
-        return done
 
     def failed(self, what: str, done: Done) -> Exception:
         return failure(what, self._place, done.exit_code, done.said.text)
@@ -101,12 +107,14 @@ class Runs:
         for left in self.cache.glob("restic-check-cache-*"):
             shutil.rmtree(left, ignore_errors=True)
 
-    def _over_locks(self, once: Callable[[Sequence[str]], Done], argv: Sequence[str]) -> Done:
+    def _over_locks(self, once: Callable[[Sequence[str]], Done], argv: Sequence[str], *, reads: bool) -> Done:
         done = once(argv)
-        if done.exit_code != LOCKED:
-            return done
-        self._unlock()
-        return once([*RETRY_LOCK, *argv])
+        if done.exit_code == LOCKED:
+            self._unlock()
+            done = once([*RETRY_LOCK, *argv])
+        if reads and done.exit_code and lock_not_written(done.said.text):
+            done = once([*NO_LOCK, *argv])
+        return done
 
     def _unlock(self) -> None:
         """Restic takes away the locks of dead processes of this host and those half an hour old. It takes a process for
@@ -209,6 +217,7 @@ def _now_and_then(tick: Tick | None, said: Said) -> Callable[[], None] | None:
 
 def _runs_restic(pid: object) -> bool:
     try:
-        return Path(f"/proc/{pid}/comm").read_text().startswith("restic")
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
     except OSError:
         return False
+    return name.startswith("restic") and rest.split()[0] not in {"Z", "X"}  # one that nobody has buried is dead as well
