@@ -111,6 +111,11 @@ def coarse(found: Sequence[Run], least: timedelta) -> list[Run]:
     return _merged(drawn)
 
 
+def worst(states: Iterable[str]) -> str:
+    """At least one."""
+    return min(states, key=_badness)
+
+
 def _badness(state: str) -> int:
     return _WORST.index(state) if state in _WORST else 0
 
