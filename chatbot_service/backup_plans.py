@@ -69,15 +69,15 @@ def change(service: Service, values: Mapping[str, Any], request: Request) -> boo
     require(request.person, MAY_CHANGE, TO_DO)
     with audit.changing():
         service = Service.objects.select_related("host").get(pk=service.pk)
-        plan = _plan_of(service, values)
+        plan, is_new = _plan_of(service, values)
         before = {**_told(plan), "data_paths": list(service.data_paths)}
         for name in (name for name in _FIELDS if name in values):
             setattr(plan, name, values[name])
         service.data_paths = _paths(service, values)
-        changes = _differences(before, {**_told(plan), "data_paths": service.data_paths}, is_new=plan.pk is None)
+        changes = _differences(before, {**_told(plan), "data_paths": service.data_paths}, is_new=is_new)
         if not changes:
             return False
-        if "two_people" in changes and not (plan.pk is None and not plan.two_people):
+        if "two_people" in changes and (plan.two_people or not is_new):
             require(request.person, MAY_SET_TWO_PEOPLE, "Changing whether a restore takes two people")
         _check(plan, service)
         _wait_for_the_holder(service)
@@ -87,13 +87,14 @@ def change(service: Service, values: Mapping[str, Any], request: Request) -> boo
     return True
 
 
-def _plan_of(service: Service, values: Mapping[str, Any]) -> BackupPlan:
+def _plan_of(service: Service, values: Mapping[str, Any]) -> tuple[BackupPlan, bool]:
+    """And whether it is one to be made."""
     plan = BackupPlan.objects.select_related("repository").filter(service=service).first()
     if plan is not None:
-        return plan
+        return plan, False
     if not isinstance(values.get("repository"), BackupRepository):
         raise Invalid("Choose the place where its backups go. Nothing was changed.")
-    return BackupPlan(service=service, repository=values["repository"])
+    return BackupPlan(service=service, repository=values["repository"]), True
 
 
 def _told(plan: BackupPlan) -> dict[str, Any]:
@@ -129,10 +130,8 @@ def _check(plan: BackupPlan, service: Service) -> None:
     for name, (least, most) in _RANGES.items():
         value = getattr(plan, name)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            label = str(BackupPlan._meta.get_field(name).verbose_name)
-            raise Invalid(
-                f"{label[:1].upper()}{label[1:]} is {least:,} to {most:,}, not {shown(str(value))}. Nothing was changed."
-            )
+            label = name.replace("_", " ").capitalize()
+            raise Invalid(f"{label} is {least:,} to {most:,}, not {shown(str(value))}. Nothing was changed.")
     for name in _FLAGS:
         setattr(plan, name, bool(getattr(plan, name)))
     _check_cron(plan)

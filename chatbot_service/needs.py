@@ -10,10 +10,9 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, Subquery, prefetch_related_objects
 from django.utils import timezone
 
-from chatbot_service import backup_needs, lights
+from chatbot_service import backup_needs, lights, readiness
 from chatbot_service.models import READS_ONLY, HealthTransition, Host, Job, JobState, Service
 from chatbot_service.need import Matter, Need
-from chatbot_service.way_back import rollback_target
 from deploy_records import reviews
 from deploy_records.models import Approval, ImageDigest, LedgerState, PoamItem, PoamState
 from deploy_records.models.poam import EXPIRED
@@ -43,7 +42,7 @@ class Needs:
 
 
 def read(person: User, hosts: Sequence[Host]) -> Needs:
-    """In seven queries, and a few more where approvals have to be looked at again."""
+    """In five queries, and a few more where approvals have to be looked at again."""
     now = timezone.now()
     services = _services()
     decisions = (*_of_reviews(person), *_of_candidates(person), *_of_exceptions(person, now))
@@ -108,18 +107,17 @@ def _services() -> list[_Seen]:
     last = HealthTransition.objects.filter(service=OuterRef("pk")).order_by("-at", "-id")
     runs = ImageDigest.objects.filter(repository=OuterRef("repository"), digest=OuterRef("seen_digest"))
     job = Job.objects.filter(service=OuterRef("pk")).exclude(kind__in=READS_ONLY).order_by("-created_at", "-id")
-    found = Service.objects.select_related("host").annotate(
+    found = readiness.with_facts(Service.objects.select_related("host")).annotate(
         last_state=Subquery(last.values("state")[:1]),
         running_state=Subquery(runs.values("state")[:1]),
         job=Subquery(job.values("pk")[:1]),
         job_state=Subquery(job.values("state")[:1]),
         job_error=Subquery(job.values("error")[:1]),
-        target=rollback_target(),
     )
     return [
         _Seen(
             one, one.last_state or "", one.running_state or "", one.job or 0, one.job_state or "", one.job_error or "",
-            one.target or 0,
+            one.target or 0,  # type: ignore[attr-defined]  # annotated by with_facts
         )
         for one in found
     ]  # fmt: skip

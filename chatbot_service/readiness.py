@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from chatbot_service import lights
@@ -68,8 +68,8 @@ class Facts:
 def of(services: Iterable[Service], now: datetime | None = None) -> dict[int, Readiness]:
     """By the service's number, in one query."""
     moment = now or timezone.now()
-    numbers = [service.pk for service in services]
-    return {number: judge(facts, moment) for number, facts in _read(numbers).items()}
+    rows = with_facts(Service.objects.filter(pk__in=[service.pk for service in services]))
+    return {one.pk: told(one, moment) for one in rows}
 
 
 def judge(facts: Facts, now: datetime, about: str = "") -> Readiness:
@@ -106,11 +106,11 @@ def _backup(facts: Facts, now: datetime) -> Part:
     rpo = timedelta(hours=facts.rpo_hours)
     if facts.good_at is None:
         return _never_backed_up(facts, now, rpo)
-    told = f"last good backup {age(now - facts.good_at)} ago"
+    why = f"last good backup {age(now - facts.good_at)} ago"
     if now - facts.good_at > rpo:
-        why = f"{told}, RPO {age(rpo)}"
+        why = f"{why}, RPO {age(rpo)}"
         return Part("Backup", Light(WARN, "Backup too old", why), "Back up now; the last backup job says why it is late.")
-    return Part("Backup", Light(OK, "Fresh", told))
+    return Part("Backup", Light(OK, "Fresh", why))
 
 
 def _never_backed_up(facts: Facts, now: datetime, rpo: timedelta) -> Part:
@@ -125,17 +125,17 @@ def _rehearsal(facts: Facts, now: datetime) -> Part:
         return Part("Rehearsal", Light(OK, "Not needed", "it keeps no data"))
     if facts.rehearsed_at is None:
         return Part("Rehearsal", Light(NONE, "Not rehearsed", "no backup was restored yet"), "Rehearse a restore.")
-    told = f"{age(now - facts.rehearsed_at)} ago"
+    since = f"{age(now - facts.rehearsed_at)} ago"
     if not facts.rehearsal_passed:
-        light = Light(STOP, "Rehearsal failed", facts.rehearsal_problem or told)
+        light = Light(STOP, "Rehearsal failed", facts.rehearsal_problem or since)
         return Part("Rehearsal", light, "Read what failed, back up again if the backup is at fault, and rehearse again.")
     due = timedelta(days=facts.rehearse_days) + OVERDUE_AFTER
     if facts.rehearse_days and now - facts.rehearsed_at > due:
-        why = f"{told}, due each {facts.rehearse_days} d"
+        why = f"{since}, due each {facts.rehearse_days} d"
         return Part(
             "Rehearsal", Light(WARN, "Rehearsal overdue", why), "Rehearse now; the last rehearsal job says why it is late."
         )
-    return Part("Rehearsal", Light(OK, "Passed", told))
+    return Part("Rehearsal", Light(OK, "Passed", since))
 
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -149,28 +149,35 @@ def age(length: timedelta) -> str:
     return f"{seconds // _HOUR} h" if seconds <= 2 * _DAY else f"{seconds // _DAY} d"
 
 
-def _read(numbers: list[int]) -> dict[int, Facts]:
+def with_facts(services: QuerySet[Service]) -> QuerySet[Service]:
+    """With all that `told` needs; also `target`: where a rollback would go, and `damaged`: how many backups are."""
     kept = Backup.objects.filter(service=OuterRef("pk")).exclude(state=BackupState.FORGOTTEN).order_by("-at", "-id")
     good = Backup.objects.filter(service=OuterRef("pk"), state=BackupState.GOOD).order_by("-at", "-id")
+    damaged = Backup.objects.filter(service=OuterRef("pk"), state=BackupState.DAMAGED).order_by().values("service")
     rehearsal = RestoreRehearsal.objects.filter(service=OuterRef("pk")).order_by("-at", "-id")
-    rows = Service.objects.filter(pk__in=numbers).select_related("backup_plan").annotate(
+    return services.select_related("backup_plan").annotate(
         target=rollback_target(),
         newest=Subquery(kept.values("state")[:1]),
         newest_why=Subquery(kept.values("why")[:1]),
         good_at=Subquery(good.values("at")[:1]),
+        damaged=Subquery(damaged.annotate(many=Count("pk")).values("many")),
         rehearsed_at=Subquery(rehearsal.values("at")[:1]),
         rehearsal_passed=Subquery(rehearsal.values("passed")[:1]),
         rehearsal_problem=Subquery(rehearsal.values("problem")[:1]),
-    )  # fmt: skip
-    return {
-        one.pk: Facts(
+    )
+
+
+def told(one: Any, now: datetime) -> Readiness:
+    """Of a service as `with_facts` reads it."""
+    return judge(
+        Facts(
             has_target=one.target is not None, image_local=one.previous_local, has_data=bool(one.data_paths),
             added_at=one.added_at, newest=one.newest or "", newest_why=one.newest_why or "", good_at=one.good_at,
             rehearsed_at=one.rehearsed_at, rehearsal_passed=bool(one.rehearsal_passed),
             rehearsal_problem=one.rehearsal_problem or "", **_of_plan(getattr(one, "backup_plan", None)),
-        )
-        for one in rows
-    }  # fmt: skip
+        ),
+        now,
+    )  # fmt: skip
 
 
 def _of_plan(plan: BackupPlan | None) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def test_what_is_not_due_or_not_scheduled_is_not_started(plan: dict[str, Any], h
 
 
 def test_a_demo_record_one_without_data_and_one_without_a_worker_are_left_alone() -> None:
-    for number, change in enumerate(({"is_demo": True}, {"data_paths": []})):
+    changes: list[dict[str, Any]] = [{"is_demo": True}, {"data_paths": []}]
+    for number, change in enumerate(changes):
         Service.objects.filter(pk=_service(f"bot-{number}").pk).update(**change)
     assert _started() == []
     _service("bot")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_each_entrance_starts_its_job(service: Service, olga: User) -> None:
     backup = backups.backup(service)
     backups.plan(service, mode="stopped")
     number = backup.pk
-    for begin, kind, asked in (
+    begins: list[tuple[Callable[[], Job], str, dict[str, Any]]] = [
         (lambda: starting.backup(service, _by(olga)), "backup", {"mode": "stopped"}),
         (lambda: starting.rehearse(service, None, _by(olga)), "rehearse", {"backup": number}),
         (lambda: starting.rehearse(service, backup, _by(olga)), "rehearse", {"backup": number}),
@@ -56,7 +57,8 @@ def test_each_entrance_starts_its_job(service: Service, olga: User) -> None:
             {"backup": number, "path": "/srv/bot/uploads/a", "compare": True},
         ),
         (lambda: starting.download(backup, "", _by(olga)), "download", {"backup": number, "path": ""}),
-    ):
+    ]
+    for begin, kind, asked in begins:
         job = begin()
         assert (job.kind, job.asked, job.by) == (kind, asked, olga)
         Job.objects.filter(pk=job.pk).update(state=JobState.SUCCEEDED)
@@ -74,11 +76,12 @@ def test_looking_into_a_backup_goes_beside_a_job_that_holds_the_service(service:
 def test_only_operators_back_up_restore_and_download(role: str, service: Service, olga: User) -> None:
     backup, done = backups.backup(service), backups.restore(backups.backup(service), asked_by=olga)
     other = make.person(role)
-    for deed in (
+    deeds: list[Callable[[], object]] = [
         lambda: starting.backup(service, _by(other)), lambda: starting.rehearse(service, None, _by(other)),
         lambda: starting.check(service, _by(other)), lambda: starting.download(backup, "", _by(other)),
         lambda: _restore(backup, other), lambda: starting.undo_restore(done, _by(other)),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for deed in deeds:
         with pytest.raises(NotAllowed):
             deed()
     assert starting.browse(backup, "", _by(other)).kind == Kind.BROWSE
@@ -142,7 +145,7 @@ def test_a_backup_that_cannot_be_relied_on_is_not_restored(
 
 
 def test_an_incomplete_one_is_restored_by_who_says_so(service: Service, olga: User) -> None:
-    assert _restore(backups.backup(service, state="incomplete"), olga, incomplete=True)
+    assert isinstance(_restore(backups.backup(service, state="incomplete"), olga, incomplete=True), Job)
 
 
 def test_a_backup_of_a_revoked_digest_is_not_restored_and_of_a_deprecated_one_is(service: Service, olga: User) -> None:
@@ -151,7 +154,7 @@ def test_a_backup_of_a_revoked_digest_is_not_restored_and_of_a_deprecated_one_is
     with pytest.raises(Refused, match="which is revoked"):
         _restore(backup, olga)
     ImageDigest.objects.update(state="deprecated")
-    assert _restore(backup, olga)
+    assert isinstance(_restore(backup, olga), Job)
 
 
 def test_a_backup_of_another_service_is_not_restored(service: Service, olga: User) -> None:
@@ -188,7 +191,7 @@ def test_a_path_that_is_no_longer_among_the_data_is_refused(service: Service, ol
     backup = backups.backup(service, paths=["/srv/bot/uploads", "/srv/bot/old"])
     with pytest.raises(Refused, match="has now"):
         _restore(backup, olga, "/srv/bot/old")
-    assert _restore(backup, olga, "/srv/bot/uploads")
+    assert isinstance(_restore(backup, olga, "/srv/bot/uploads"), Job)
 
 
 def test_damaged_and_forgotten_backups_are_not_looked_into_either(service: Service, olga: User) -> None:
@@ -197,7 +200,7 @@ def test_damaged_and_forgotten_backups_are_not_looked_into_either(service: Servi
             starting.browse(backups.backup(service, state=state), "", _by(olga))
         with pytest.raises(Refused):
             starting.download(backups.backup(service, state=state), "", _by(olga))
-    assert starting.browse(backups.backup(service, state="incomplete"), "", _by(olga))
+    assert starting.browse(backups.backup(service, state="incomplete"), "", _by(olga)).is_active
 
 
 # Two people
@@ -300,4 +303,4 @@ def test_the_last_restore_is_undone_first(service: Service, olga: User) -> None:
     with pytest.raises(Refused, match=f"Restore {second.pk} came after it"):
         starting.undo_restore(first, _by(olga))
     Restore.objects.filter(pk=second.pk).update(state="undone")
-    assert starting.undo_restore(first, _by(olga))
+    assert starting.undo_restore(first, _by(olga)).is_active

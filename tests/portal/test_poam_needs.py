@@ -7,7 +7,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from chatbot_service import needs, tasks
-from chatbot_service.needs import Matter, Need
+from chatbot_service.need import Matter, Need
 from deploy_records import poam
 from deploy_records.models import PoamItem, PoamWarning
 from portal import settings

@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 
 from chatbot_service import needs
 from chatbot_service.models import Job, Service
-from chatbot_service.needs import Matter
+from chatbot_service.need import Matter
 from deploy_records import poam
 from deploy_records.models import ImageDigest, PoamItem
 from tests import factories as make
