@@ -1,18 +1,24 @@
 """Reads an environment contract from YAML, or from what is kept of it: typed, bounded, and hostile until then. Pure."""
 
-import re
+import functools
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from chatbot_service.environment_contract import MOST_KEYS, Contract, Key, Type, wrong_value
+from chatbot_service.environment_contract import KEY_EXPECTED, MOST_KEYS, Contract, Key, Type, is_key, wrong_value
 from chatbot_service.foreign_text import one_line
 from deploy_records.errors import Invalid
 
 MOST_BYTES = 100_000
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _FIELDS = frozenset({"type", "default", "required", "sensitive", "description", "choices", "least", "most"})
+
+
+@functools.cache
+def default() -> Contract:
+    """Of a service that was given no contract of its own: that of personal_chatbot."""
+    return parse(Path(__file__).with_name("environment-contract.yaml").read_text(encoding="utf-8"))
 
 
 def parse(text: str) -> Contract:
@@ -47,8 +53,8 @@ def _fields(name: object, fields: object) -> dict[str, Any]:
 
 def _key(row: Mapping[str, Any]) -> Key:
     name = row["name"]
-    if not isinstance(name, str) or not _KEY.fullmatch(name):
-        raise Invalid(f"{one_line(str(name), 100)} is not the name of a key: letters, digits and _, no digit first.")
+    if not is_key(name):
+        raise Invalid(f"{one_line(str(name), 100)} is not the name of a key: {KEY_EXPECTED}.")
     try:
         kind = Type(row.get("type", "string"))
     except ValueError as error:

@@ -15,6 +15,8 @@ from chatbot_service.foreign_text import one_line
 
 MOST_KEYS = 200
 MOST_VALUE = 8000
+KEY_EXPECTED = "a key takes letters, digits and _, no digit first, and none that steers Docker or Compose"
+_KEY = re.compile(r"(?!COMPOSE_|DOCKER_|BUILDKIT_)[A-Za-z_][A-Za-z0-9_]{0,99}")
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})?)*")
 _YES_NO = frozenset({"true", "false", "1", "0", "yes", "no", "on", "off"})
 
@@ -90,6 +92,11 @@ class Change:
     sensitive: bool
     before: str = ""
     after: str = ""
+
+
+def is_key(name: object) -> bool:
+    """Compose reads settings of its own from the same file."""
+    return isinstance(name, str) and _KEY.fullmatch(name) is not None
 
 
 def judged(contract: Contract, environment: Mapping[str, str]) -> tuple[Judged, ...]:
