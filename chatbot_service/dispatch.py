@@ -14,7 +14,7 @@ from django.utils import timezone
 from chatbot_service import past_the_gate
 from chatbot_service.asking import question
 from chatbot_service.claims import lapsed_jobs
-from chatbot_service.jobs.catalogue import KINDS
+from chatbot_service.jobs.catalogue import KINDS, steps_of
 from chatbot_service.models import ACTIVE, READS_ONLY, Host, Job, JobState, Kind, Service
 from chatbot_service.progress import lay_out
 from deploy_records import audit, deployments, lookup, verdict
@@ -190,7 +190,7 @@ def start(order: Order, request: Request) -> Job:
                 asked=order.asked, target_digest=order.target,
                 from_digest=order.service.seen_digest if order.service else "",
             )  # fmt: skip
-            lay_out(job, KINDS[order.kind].steps)
+            lay_out(job, steps_of(order.kind, order.asked))
             changes = {"target": order.target, **order.asked} if order.target else dict(order.asked)
             audit.record(request.actor, audit.Event("job.asked", **audit.about(job), reason=reason, job=job.pk, changes=changes))
             transaction.on_commit(lambda: publish(job))

@@ -11,7 +11,9 @@ from chatbot_service.jobs.context import JobContext
 
 ENGINE_ACTS = frozenset({"pull", "keep", "execute", "start", "stop", "pause", "unpause", "remove", "rename"})
 COMPOSE_ACTS = frozenset({"up", "up_rendered", "down"})
-FILE_ACTS = frozenset({"write_pin", "throw_away_copy", "remove_copies"})
+FILE_ACTS = frozenset({"write_pin", "throw_away_copy", "remove_copies", "scratch"})
+BACKUP_ACTS = frozenset({"prepare", "take", "restore", "forget"})
+TREE_ACTS = frozenset({"describe", "staging_of", "harmless", "swap", "swap_back", "discard"})
 Port = TypeVar("Port")
 
 
@@ -22,6 +24,8 @@ def fenced(context: JobContext, check: Callable[[], None]) -> JobContext:
         engine=_asking(context.engine, check, ENGINE_ACTS),
         compose=_asking(context.compose, check, COMPOSE_ACTS),
         files=_asking(context.files, check, FILE_ACTS),
+        backups=_asking(context.backups, check, BACKUP_ACTS),
+        trees=_asking(context.trees, check, TREE_ACTS),
     )
 
 

@@ -1,13 +1,14 @@
 """Where a running job writes down what happens, each time only if the job is still its own."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from chatbot_service.claims import Claim
+from chatbot_service.jobs.backup_ports import Measure
 from chatbot_service.jobs.context import Cancelled
 from chatbot_service.jobs.step import Fenced, Step
 from chatbot_service.models import CLAIMED, Job, JobState, JobStep, StepState
@@ -17,7 +18,7 @@ MOST_OUTPUT = 20_000
 PLACES_BETWEEN = 20
 FLUSH_EVERY = 0.4
 DIED = "The worker died here."
-FOR_UNDO_ONLY = frozenset({"pin_before"})
+FOR_UNDO_ONLY = frozenset({"pin_before", "env_before", "env_after"})
 """Texts from the host, which may hold values of its environment: forgotten when the job ends."""
 
 
@@ -45,6 +46,7 @@ class Progress:
     _lines: list[str] = field(default_factory=list)
     _flushed: float = 0.0
     _looked: float = 0.0
+    _measured: float = 0.0
     _undoing: bool = False
     _facts: dict[str, Any] | None = None
 
@@ -96,6 +98,14 @@ class Progress:
             self._flush()
         self.look_up()
 
+    # backup_ports.Measured
+    def measured(self, measure: Measure) -> None:
+        """For whoever watches; the step's output stays as it is."""
+        if time.monotonic() - self._measured > FLUSH_EVERY:
+            self._measured = time.monotonic()
+            self._write(progress=asdict(measure))
+        self.look_up()
+
     def look_up(self, *, force: bool = False) -> None:
         """Stops the job when it was taken over, or when somebody asked to cancel; an undo is not cancelled."""
         if not force and time.monotonic() - self._looked < FLUSH_EVERY:
@@ -128,7 +138,7 @@ class Progress:
 
     def _open(self, row: JobStep) -> None:
         self._row, self._lines = row, []
-        self._write(state=StepState.RUNNING, started_at=timezone.now(), ended_at=None, error="", note="")
+        self._write(state=StepState.RUNNING, started_at=timezone.now(), ended_at=None, error="", note="", progress=None)
 
     def _close(self, state: StepState, note: str = "", error: str = "") -> None:
         self._write(state=state, note=note[:300], error=error[:4000], ended_at=timezone.now(), output=_bounded(self._lines))

@@ -1,6 +1,7 @@
 """The Compose project's folder on the host: the pin file, and throw-away copies of its data."""
 
 import os
+import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -11,6 +12,7 @@ from deploy_records.errors import Broken, Refused
 
 _MOST_PIN_BYTES = 1_000_000
 _MOST_FILES = 100_000
+_KEY = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]", re.MULTILINE)
 _COPY_TIMEOUT = 120.0
 
 
@@ -68,6 +70,24 @@ class Folder:
             _remove(self._copies)
         except OSError as error:
             raise Broken(f"The copies in {self._copies} cannot be removed: {error.strerror}.") from error
+
+    def scratch(self) -> str:
+        try:
+            self._copies.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Broken(f"The scratch folder {self._copies} cannot be made: {error.strerror}.") from error
+        return str(self._copies)
+
+    def has(self, name: str) -> bool:
+        file = self._folder / name
+        return file.is_file() and not file.is_symlink() and file.resolve().is_relative_to(self._folder.resolve())
+
+    def env_keys(self, name: str) -> list[str]:
+        if not self.has(name):
+            return []
+        with (self._folder / name).open(errors="replace") as opened:
+            text = opened.read(_MOST_PIN_BYTES)
+        return sorted(set(_KEY.findall(text)))
 
     def _pin_path(self) -> Path:
         """`Refused` if the name, or a symbolic link on the way, leads out of the project's folder."""

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chatbot_service.claims import Claim, Lease, claim
 from chatbot_service.fenced import fenced
-from chatbot_service.jobs.catalogue import KINDS
+from chatbot_service.jobs.catalogue import steps_of
 from chatbot_service.jobs.context import Cancelled, JobContext
 from chatbot_service.jobs.step import Fenced, Outcome, Step, patient, run_steps, undo_steps
 from chatbot_service.models import Job, JobState, JobStep, StepState
@@ -50,7 +50,7 @@ def _run(job: Job, held: Claim, progress: Progress, make_context: MakeContext) -
     except Exception as error:  # noqa: BLE001 - whatever it is, a job that cannot begin must not hold its service for ever
         return _could_not_begin(progress, error)
     patience = Patience(context)
-    steps = patient(KINDS[job.kind].steps, patience.wait, patience.again)
+    steps = patient(steps_of(job.kind, job.asked), patience.wait, patience.again)
     if held.recovered:
         return _recover(job, steps, context, progress)
     return _state(run_steps(steps, context, progress), context, progress)

@@ -18,8 +18,10 @@ _AT_ONCE = 2
 _FEW_FOLDERS = 8
 _LEVELS = 3
 _CHUNK = 1 << 20
-_RACY = 1_000_000_000
-"""Nanoseconds. What changed later than this before a survey may change again without a later time."""
+_RACY, _RACY_WHEN_COARSE = 30_000_000, 2_000_000_000
+"""Nanoseconds. What changed later than this before a survey may change again without a later time; coarse are file systems
+that keep whole seconds.
+"""
 _CLOCK_TICK = 0.01
 """Seconds. Linux stamps files with the time of the last tick."""
 _MOST_EXAMPLES = 20
@@ -48,7 +50,8 @@ def survey(paths: Sequence[str]) -> Survey:
         seen = list(threads.map(_walk, parts))
     newest = _nanoseconds(max((part.newest for part in seen), default=b""))
     linked = {which: blocks for part in seen for which, blocks in part.linked.items()}
-    sure = newest < began - _RACY and all(part.whole for part in seen)
+    racy = _RACY if newest % 1_000_000_000 else _RACY_WHEN_COARSE
+    sure = newest < began - racy and all(part.whole for part in seen)
     everything = sha256(b"".join(part.digest for part in seen)).hexdigest()
     return Survey(
         files=sum(part.files for part in seen),

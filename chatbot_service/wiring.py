@@ -1,20 +1,31 @@
 """Puts the real ports behind a job's context."""
 
+import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 from django.conf import settings
 
+from chatbot_service.backup_records import JobBackups
 from chatbot_service.claims import Claim
 from chatbot_service.compose import ComposeBinary
 from chatbot_service.engine import DockerEngine
+from chatbot_service.jobs.backup_ports import Backups
 from chatbot_service.jobs.context import JobContext, SmokeTest, Task
 from chatbot_service.jobs.ports import Login, Project
-from chatbot_service.models import Host, Job, Service
+from chatbot_service.models import BackupRepository, Host, Job, Service
 from chatbot_service.progress import Progress
 from chatbot_service.project import Folder
 from chatbot_service.records import JobRecords
 from chatbot_service.registry import Registry
+from chatbot_service.restic import Restic
+from chatbot_service.restic_commands import Place
+from chatbot_service.secrets import unseal
+from chatbot_service.sending import Socket
+from chatbot_service.trees import Folders
+from deploy_records.errors import Broken, Refused
 from deploy_records.ledger import Resolved
 
 
@@ -37,7 +48,46 @@ def context_of(job: Job, progress: Progress, claim: Claim) -> JobContext:
         say=progress.say,
         pause=pause,
         now=time.monotonic,
+        backups=cast("Backups", Later(lambda: repository_of(job))),
+        trees=Folders(settings.STATE_DIR),
+        kept=JobBackups(job, claim),
+        outlet=Socket(settings.STATE_DIR / "downloads" / f"{job.pk}.sock"),
+        measured=progress.measured,
     )
+
+
+class Later:
+    """Stands for something that is made when it is first used: a job that never asks for it does not need it to be there."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = functools.cache(make)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(), name)
+
+
+def repository_of(job: Job) -> Restic:
+    """The restic repository of the job's service; where it was when the backup was taken, if the job is about one.
+
+    `Refused` without a backup plan, and without a restic that can be used.
+    """
+    if job.service is None:
+        raise Broken(f"{job} belongs to no service.")
+    number = job.asked.get("backup")
+    of_backup = BackupRepository.objects.filter(backups=number, backups__service=job.service).first() if number else None
+    kept_in = of_backup or BackupRepository.objects.filter(plans__service=job.service).first()
+    if kept_in is None:
+        raise Refused(f"{job.service} has no backup plan, so nothing says where its backups go. Make one on its page.")
+    state = settings.STATE_DIR
+    place = place_of(kept_in, job.service)
+    return Restic(place, job.host.name, state / "locks", state / "restic-cache", settings.RESTIC_BINARY)
+
+
+def place_of(repository: BackupRepository, service: Service) -> Place:
+    """Each service has a restic repository of its own below the place, with locks and damage of its own."""
+    credentials = dict(line.split("=", 1) for line in unseal(repository.sealed_credentials).splitlines() if "=" in line)
+    url = f"{repository.url.rstrip('/')}/{service.host.name}/{service.name}"
+    return Place(url, unseal(repository.sealed_password), credentials)
 
 
 def compose_of(host: Host) -> ComposeBinary:

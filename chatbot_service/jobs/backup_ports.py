@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from chatbot_service.jobs.ports import Say
+from deploy_records.errors import Broken
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ Measured = Callable[[Measure], None]
 
 
 # The repository
+
+
+class Damaged(Broken):
+    """What is kept cannot be read back as it was written."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,8 @@ class Backups(Protocol):
     ) -> None:
         """Puts `paths` below `into`, each at `into` + its whole path, and compares every file with the snapshot by hash.
 
-        Owners, modes, times, links, holes and extended attributes as kept. `Broken` when anything is missing or differs.
+        Owners, modes, times, links, holes and extended attributes as kept. `Damaged` when what is kept cannot be read,
+        `Broken` when anything is missing or differs.
         """
 
     def forget(self, snapshots: Sequence[str], say: Say) -> None:
@@ -219,6 +225,16 @@ class Trees(Protocol):
 
     def discard(self, swap: Swap) -> None:
         """Removes what lies at `staged` and its staging folder; never the target."""
+
+
+# The way out
+
+
+class Outlet(Protocol):
+    """`chatbot_service.sending.Socket`."""
+
+    def send(self, pieces: Iterator[bytes], measured: Measured) -> int:
+        """Waits for whoever asked, and hands over all pieces; how many bytes. `Refused` when nobody comes for a minute."""
 
 
 # The record

@@ -1,8 +1,10 @@
 """Which kinds of job there are: the steps of each, and the permission it takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from chatbot_service.jobs import adopt, lifecycle, rollback, upgrade
+from chatbot_service.jobs import adopt, backup, lifecycle, looking_into, restore, restore_rehearsal, rollback, upgrade
 from chatbot_service.jobs.step import Step
 
 
@@ -12,6 +14,8 @@ class KindOfJob:
     permission: str
     to_do: str
     """Begins a refusal: "Upgrading a service takes the role …"."""
+    holding: tuple[Step, ...] = ()
+    """Instead of `steps` when the service is paused or stopped meanwhile."""
 
 
 KINDS: dict[str, KindOfJob] = {
@@ -23,4 +27,19 @@ KINDS: dict[str, KindOfJob] = {
     "inspect": KindOfJob(adopt.INSPECT_STEPS, "chatbot_service.add_service", "Adding a service"),
     "adopt": KindOfJob(adopt.ADOPT_STEPS, "chatbot_service.add_service", "Adding a service"),
     "resolve": KindOfJob(adopt.RESOLVE_STEPS, "deploy_records.register_digest", "Registering a digest"),
+    "backup": KindOfJob(
+        backup.LIVE_STEPS, "chatbot_service.back_up_service", "Backing up a service", holding=backup.HOLDING_STEPS
+    ),
+    "rehearse": KindOfJob(restore_rehearsal.STEPS, "chatbot_service.back_up_service", "Rehearsing a restore"),
+    "check": KindOfJob(restore_rehearsal.CHECK_STEPS, "chatbot_service.back_up_service", "Checking backups"),
+    "restore": KindOfJob(restore.STEPS, "chatbot_service.restore_backup", "Restoring a backup"),
+    "unrestore": KindOfJob(restore.UNDO_STEPS, "chatbot_service.restore_backup", "Undoing a restore"),
+    "browse": KindOfJob(looking_into.BROWSE_STEPS, "chatbot_service.view_backup", "Looking into a backup"),
+    "download": KindOfJob(looking_into.DOWNLOAD_STEPS, "chatbot_service.download_backup", "Downloading a backup"),
 }
+
+
+def steps_of(kind: str, asked: Mapping[str, Any]) -> tuple[Step, ...]:
+    """`asked`: as in the job's row. A backup says there by which mode it is taken."""
+    of = KINDS[kind]
+    return of.holding if of.holding and asked.get("mode") in {"paused", "stopped"} else of.steps

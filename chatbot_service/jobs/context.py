@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chatbot_service.jobs.backup_ports import BackupRecords, Backups, Measured, Outlet, Trees
 from chatbot_service.jobs.ports import Compose, Engine, Entry, Memory, Project, ProjectFiles, Records, Say
 from deploy_records.errors import Refused
 
@@ -50,6 +51,11 @@ class JobContext:
     say: Say
     pause: Callable[[float], None]
     now: Callable[[], float]
+    backups: Backups
+    trees: Trees
+    kept: BackupRecords
+    outlet: Outlet
+    measured: Measured
 
     @property
     def project(self) -> Project:

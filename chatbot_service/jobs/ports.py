@@ -127,6 +127,9 @@ class Engine(Protocol):
         Raises `Refused`: denied, not found, rate limit, TLS, unreachable, told apart in words.
         """
 
+    def volume_path(self, project: str, name: str) -> str:
+        """Where the volume that a Compose project calls so lies on the host; empty: there is none."""
+
     def keep(self, image_id: str, repository: str, tag: str) -> None:
         """A local tag that saves an image known by digest only from a plain `docker image prune`."""
 
@@ -192,7 +195,17 @@ class ProjectFiles(Protocol):
     def throw_away_copy(self, path: str, most_bytes: int) -> str | None:
         """A copy of a data path with owners and modes kept; nothing if it is larger or cannot be copied."""
 
-    def remove_copies(self) -> None: ...
+    def remove_copies(self) -> None:
+        """And all else that is in the scratch folder."""
+
+    def scratch(self) -> str:
+        """A folder for this job only, outside the project, made if it is not there."""
+
+    def has(self, name: str) -> bool:
+        """Whether a plain file of that name is in the project's folder."""
+
+    def env_keys(self, name: str) -> list[str]:
+        """The names of the variables in an environment file of the project; none if it is not there. Never a value."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def rehearse(ctx: JobContext) -> str:
     container = _candidate(ctx)
     took = watch_probes(ctx, container, "candidate")
     ctx.say(f"candidate: three passes in a row after {took:.1f} s; waiting for Docker to agree")
-    _wait_for_docker(ctx, container)
+    wait_for_docker(ctx, container)
     remove_rehearsal(ctx)
     ctx.pause(TIDYING)
     return f"{short(ctx.task.target)} became healthy, first answer after {took:.1f} s"
@@ -67,7 +67,8 @@ def _candidate(ctx: JobContext) -> ContainerFacts:
     return found[0]
 
 
-def _wait_for_docker(ctx: JobContext, container: ContainerFacts) -> None:
+def wait_for_docker(ctx: JobContext, container: ContainerFacts) -> None:
+    """Until it says healthy, while the container's own probes pass; `Broken` with the cause if it does not."""
     judge = Judge(container.healthcheck, container.restart_count)
     begun = ctx.now()
     patience = max(LEAST_PATIENCE, container.healthcheck.verdict_after)
@@ -155,8 +156,9 @@ def _port(port: dict[str, Any]) -> str:
 
 
 def _harmless(mount: dict[str, Any], binds: dict[str, str]) -> dict[str, Any]:
-    if mount.get("type") == "bind" and mount.get("source") in binds:
-        return mount | {"source": binds[mount["source"]]}
+    if mount.get("source") in binds:
+        kept = {key: value for key, value in mount.items() if key in {"target", "read_only"}}
+        return {"type": "bind", "source": binds[mount["source"]], **kept}
     if mount.get("type") in {"bind", "volume"}:
         return mount | {"read_only": True}
     return mount

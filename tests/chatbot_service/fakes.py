@@ -173,6 +173,7 @@ class World:
         self.down_seconds = 0.0
         """How long, in paused time, no running container answered its healthcheck although one should."""
         self._faults: list[_Fault] = []
+        self._meanwhile: dict[str, list[Callable[[], None]]] = {}
         self._killed_after = ""
         self._made = 0
 
@@ -247,9 +248,15 @@ class World:
             self._killed_after = ""
             raise Broken("docker compose up was ended by signal 9.")
 
+    def at(self, name: str, do: Callable[[], None]) -> None:
+        """Somebody else does this when the next such call begins."""
+        self._meanwhile.setdefault(name, []).append(do)
+
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
         self.calls[name] += 1
+        for do in self._meanwhile.pop(name, ()):
+            do()
         mine = [f for f in self._faults if f.name == name and f.nth == self.calls[name]]
         self._faults = [f for f in self._faults if f not in mine]
         for fault in mine:
@@ -418,6 +425,10 @@ class FakeEngine:
         with self.world.call("engine.stop"):
             self._have(container_id).stopped = True
 
+    def volume_path(self, project: str, name: str) -> str:
+        with self.world.call("engine.volume_path"):
+            return ""
+
     def pause(self, container_id: str) -> None:
         with self.world.call("engine.pause"):
             self._have(container_id).paused = True
@@ -533,6 +544,18 @@ class FakeFiles:
         with self.world.call("files.remove_copies"):
             self.world.copies.clear()
 
+    def scratch(self) -> str:
+        with self.world.call("files.scratch"):
+            return "/copies"
+
+    def has(self, name: str) -> bool:
+        with self.world.call("files.has"):
+            return name in self.world.project.files
+
+    def env_keys(self, name: str) -> list[str]:
+        with self.world.call("files.env_keys"):
+            return []
+
 
 @dataclass
 class FakeRecords:
@@ -640,6 +663,19 @@ class FakeMemory:
         self.kept[key] = copy.deepcopy(value)
 
 
+@dataclass
+class NoBackups:
+    """For jobs on a service that has no data: nothing of backups is asked but whether there is a plan."""
+
+    def plan(self) -> None:
+        return None
+
+
+def without_backups() -> dict[str, Any]:
+    """What a context takes besides, for such jobs."""
+    return {"backups": None, "trees": None, "kept": NoBackups(), "outlet": None, "measured": lambda _: None}
+
+
 def job_context(
     world: World, records: FakeRecords, *, target: str = "", kind: str = "upgrade",
     memory: FakeMemory | None = None, pause: Callable[[float], None] | None = None, **task: Any,
@@ -655,4 +691,5 @@ def job_context(
         say=world.said.append,
         pause=pause or world.pause,
         now=lambda: world.now,
+        **without_backups(),
     )

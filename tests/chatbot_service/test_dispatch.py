@@ -26,7 +26,7 @@ def test_an_approved_digest_becomes_a_waiting_job_with_all_its_steps(running: Se
     new = factories.entry("new", LedgerState.APPROVED)
     job = dispatch.upgrade(running, new.digest, operator)
     assert job.state == JobState.QUEUED
-    assert job.steps.count() == 11
+    assert job.steps.count() == 12
     assert AuditEvent.objects.get(action="job.asked").actor == "olga"
 
 

@@ -4,24 +4,27 @@ from typing import Any
 
 import pytest
 
-from chatbot_service.fenced import COMPOSE_ACTS, ENGINE_ACTS, FILE_ACTS, fenced
+from chatbot_service.fenced import BACKUP_ACTS, COMPOSE_ACTS, ENGINE_ACTS, FILE_ACTS, TREE_ACTS, fenced
+from chatbot_service.jobs.backup_ports import Backups, Trees
 from chatbot_service.jobs.ports import Compose, Engine, ProjectFiles
 from chatbot_service.jobs.step import Fenced
 from tests.chatbot_service.fakes import FakeRecords, World, job_context
 
 LOOKS = {
-    Engine: {"facts", "image", "containers", "container", "port_is_taken", "probe", "logs"},
+    Engine: {"facts", "image", "containers", "container", "port_is_taken", "probe", "logs", "volume_path"},
     Compose: {"config", "settle"},
-    ProjectFiles: {"read_pin"},
+    ProjectFiles: {"read_pin", "has", "env_keys"},
+    Backups: {"snapshot", "snapshots", "check", "damaged_by", "nodes", "tar"},
+    Trees: {"problem", "survey", "changed_since", "free_bytes", "plan_swaps", "differences", "seen"},
 }
-ACTS = {Engine: ENGINE_ACTS, Compose: COMPOSE_ACTS, ProjectFiles: FILE_ACTS}
+ACTS = {Engine: ENGINE_ACTS, Compose: COMPOSE_ACTS, ProjectFiles: FILE_ACTS, Backups: BACKUP_ACTS, Trees: TREE_ACTS}
 
 
 def lost() -> None:
     raise Fenced("taken over")
 
 
-@pytest.mark.parametrize("port", [Engine, Compose, ProjectFiles])
+@pytest.mark.parametrize("port", list(LOOKS))
 def test_everything_that_a_port_can_do_is_an_act_or_a_look(port: Any) -> None:
     can = {name for name in vars(port) if not name.startswith("_")}
     assert can == LOOKS[port] | ACTS[port]

@@ -21,7 +21,7 @@ from chatbot_service.wiring import task_of
 from deploy_records.ledger import Resolved
 from deploy_records.models import AuditEvent, Deployment, ImageDigest, LedgerState, PlatformImage
 from tests import factories
-from tests.chatbot_service.fakes import NEVER_HEALTHY, FakeCompose, FakeEngine, FakeFiles, FakeImage, World
+from tests.chatbot_service.fakes import NEVER_HEALTHY, FakeCompose, FakeEngine, FakeFiles, FakeImage, World, without_backups
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +68,7 @@ class Stage:
         return JobContext(
             task=task_of(job), engine=FakeEngine(self.world), compose=FakeCompose(self.world), files=FakeFiles(self.world),
             records=JobRecords(job, claim, no_registry), memory=progress, say=progress.say, pause=pause,
-            now=lambda: self.world.now,
+            now=lambda: self.world.now, **without_backups(),
         )  # fmt: skip
 
     def run(self, job: Job) -> Job:
