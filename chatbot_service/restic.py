@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from chatbot_service.jobs.ports import Say
 from chatbot_service.restic_binary import find_binary
 from chatbot_service.restic_commands import (
     Place,
+    add_key_argv,
     as_listed,
     backup_argv,
     check_argv,
@@ -29,6 +31,7 @@ from chatbot_service.restic_commands import (
     index_argv,
     indexes_argv,
     init_argv,
+    key_names_argv,
     keys_argv,
     ls_argv,
     master_key_argv,
@@ -101,6 +104,30 @@ class Restic:
             (folder / "keys" / name).unlink()
             return False
         return self._runs.alone("key remove", remove_key_argv(slow), hint=name).exit_code == 0
+
+    def also_opens_with(self, password: str) -> None:
+        """From now on; what opened it before goes on to."""
+        with tempfile.NamedTemporaryFile("w", prefix="known-good-") as file:
+            file.write(password)
+            file.flush()
+            self._change_key("key add", add_key_argv(file.name))
+
+    def opens_with_nothing_else(self) -> None:
+        """Takes all keys away but that of this place's own password."""
+        listed = json.loads(self._runs.reading("key list", keys_argv()))
+        own = [str(one["id"]) for one in listed if one.get("current")]
+        names = self._runs.reading("list keys", key_names_argv()).decode().split()
+        mine = [name for name in names if any(name.startswith(one) for one in own)]
+        if len(mine) != 1:
+            raise Broken(f"It is not clear which key opens {self._place.shown}. Its keys stay as they are.")
+        for name in names:
+            if name != mine[0]:
+                self._change_key("key remove", remove_key_argv(name), hint=mine[0])
+
+    def _change_key(self, what: str, argv: Sequence[str], *, hint: str = "") -> None:
+        done = self._runs.alone(what, argv, hint=hint)
+        if done.exit_code:
+            raise self._runs.failed(what, done)
 
     def check(self, share: str, say: Say, timeout: float) -> Checked:
         self._runs.tidy()

@@ -189,6 +189,14 @@ def master_key_argv() -> list[str]:
     return ["cat", "masterkey"]
 
 
+def key_names_argv() -> list[str]:
+    return ["list", "keys"]
+
+
+def add_key_argv(password_file: str) -> list[str]:
+    return ["key", "add", "--new-password-file", password_file]
+
+
 def remove_key_argv(key: str) -> list[str]:
     return ["key", "remove", _pack(key)]
 

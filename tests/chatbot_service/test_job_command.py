@@ -6,8 +6,9 @@ import pytest
 from django.core.management import call_command
 
 from chatbot_service import dispatch
-from chatbot_service.models import Job, JobState, Service
+from chatbot_service.models import Backup, Job, JobState, Restore, Service
 from deploy_records.models import AuditEvent, LedgerState
+from tests import backup_factories as backups
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)  # jobs are published on commit
@@ -83,3 +84,66 @@ def test_bytes_that_are_no_text_are_refused(words: tuple[str, ...]) -> None:
     assert "is not text in UTF-8" in said
     assert not Job.objects.exists()
     assert AuditEvent.objects.filter(action="refused").count() == 1
+
+
+# Backups
+
+
+@pytest.fixture
+def backup(service: Service) -> Backup:
+    backups.plan(service)
+    return backups.backup(service)
+
+
+def test_backups_are_taken_rehearsed_and_checked(backup: Backup) -> None:
+    number = str(backup.pk)
+    for words, asked in (
+        (("backup",), {"mode": "live"}),
+        (("rehearse",), {"backup": backup.pk}),
+        (("rehearse", "--backup", number), {"backup": backup.pk}),
+        (("check",), {}),
+    ):
+        kind, *more = words
+        code, said = run(kind, "personal_chatbot", *more, "--by", "olga")
+        job = Job.objects.latest("pk")
+        assert (code, job.kind, job.asked) == (0, kind, asked), said
+        Job.objects.update(state=JobState.SUCCEEDED)
+
+
+def test_a_restore_names_the_backup_the_paths_and_the_service_once_more(backup: Backup) -> None:
+    inside = f"{backup.paths[0]}/a"
+    words = ("restore", "personal_chatbot", "--backup", str(backup.pk), "--path", inside, "--confirm", "personal_chatbot")
+    code, said = run(*words, "--by", "olga", "--reason", "data lost")
+    assert code == 0, said
+    restore = Restore.objects.get()
+    assert (restore.paths, restore.reason, restore.state) == ([inside], "data lost", "started")
+
+
+def test_a_restore_that_takes_two_people_waits(backup: Backup) -> None:
+    backups.plan(backup.service, two_people=True)
+    words = ("restore", "personal_chatbot", "--backup", str(backup.pk), "--confirm", "personal_chatbot", "--by", "olga")
+    code, said = run(*words, "--wait")
+    assert (code, Restore.objects.get().state) == (0, "asked")
+    assert "waits for a second person" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("restore", "personal_chatbot"), "Say which backup: --backup N"),
+        (("restore", "personal_chatbot", "--backup", "999"), "There is no backup 999"),
+        (("rehearse", "personal_chatbot", "--backup", "999"), "There is no backup 999"),
+        (("restore", "personal_chatbot", "--backup", "{}"), "Type the name of the service"),
+        (("restore", "personal_chatbot", "--backup", "{}", "--confirm", "other"), "Type the name of the service"),
+        (("restore", "personal_chatbot", "--backup", "{}", "--path", "/etc"), "outside the data paths"),
+        (("restore", "personal_chatbot", "--backup", "{}", "--path", "\udce9"), "not text in UTF-8"),
+        (("restore", "other", "--backup", "{}", "--confirm", "other"), "is of personal_chatbot on prod-1, not of other"),
+    ],
+)
+def test_a_restore_that_cannot_be_is_refused(words: tuple[str, ...], answer: str, backup: Backup) -> None:
+    factories.service("other")
+    code, said = run(*(word.format(backup.pk) for word in words), "--by", "olga")
+    assert code == 2
+    assert answer in said
+    assert not Restore.objects.exists()
+    assert AuditEvent.objects.filter(action="refused").exists()

@@ -1,6 +1,7 @@
 """`manage.py job KIND SERVICE [DIGEST] --by USER [--wait]`: the same jobs by the same rules as in the browser.
 
-Exit code: 0 succeeded (or started, without --wait), 1 failed and undone, 2 refused, 3 stuck.
+Exit code: 0 succeeded (or started, without --wait; or a restore waits for a second person), 1 failed and undone,
+2 refused, 3 stuck.
 """
 
 import sys
@@ -12,13 +13,16 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandParser
 
-from chatbot_service import dispatch
+from chatbot_service import backup_starting, dispatch
 from chatbot_service.dispatch import Request
-from chatbot_service.models import Job, JobState, JobStep, Kind, Service, StepState
+from chatbot_service.models import Backup, Job, JobState, JobStep, Kind, Restore, Service, StepState
 from deploy_records import audit
 from deploy_records.errors import Invalid, Refused
 from deploy_records.rules.digest import shown
 
+OF_DIGESTS = ("upgrade", "rollback")
+OF_LIFE = ("start", "stop", "restart")
+OF_BACKUPS = ("backup", "restore", "rehearse", "check")
 EXIT = {JobState.SUCCEEDED: 0, JobState.FAILED: 1, JobState.CANCELLED: 1, JobState.REFUSED: 2, JobState.STUCK: 3}
 REFUSED = 2
 POLL_SECONDS = 0.2
@@ -30,12 +34,18 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("kind", choices=("upgrade", "rollback", "start", "stop", "restart"))
+        parser.add_argument("kind", choices=(*OF_DIGESTS, *OF_LIFE, *OF_BACKUPS))
         parser.add_argument("service", help="NAME, or NAME@HOST where several hosts have one of that name")
         parser.add_argument("digest", nargs="?", default="", help="sha256:…; a rollback's default is the one before")
         parser.add_argument("--by", required=True, help="the person in whose name it runs")
         parser.add_argument("--reason", default="")
         parser.add_argument("--deprecate", default="", metavar="NOTE", help="rollback: deprecate what ran, with this note")
+        parser.add_argument(
+            "--backup", type=int, metavar="N", help="restore: which one; rehearse: without it the newest good one"
+        )
+        parser.add_argument("--path", action="append", default=[], help="restore: this alone; may be given more than once")
+        parser.add_argument("--confirm", default="", metavar="NAME", help="restore: the name of the service once more")
+        parser.add_argument("--incomplete", action="store_true", help="restore: also from a backup that is incomplete")
         parser.add_argument("--wait", action="store_true", help="follow it to its end")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -44,34 +54,55 @@ class Command(BaseCommand):
         except Refused as why:
             self._refuse(why, options)
         self.stdout.write(f"{job}: {job.service}")
+        if isinstance(job, Restore):
+            self.stdout.write("It waits for a second person to agree.")
+            return
         if options["wait"]:
             sys.exit(EXIT[follow(job, self.stdout.write)])
 
-    def _start(self, options: dict[str, Any]) -> Job:
-        for name in ("service", "digest", "by", "reason", "deprecate"):
-            if not _is_text(options[name]):
+    def _start(self, options: dict[str, Any]) -> Job | Restore:
+        for name in ("service", "digest", "by", "reason", "deprecate", "confirm", "path"):
+            if not all(is_text(one) for one in ([options[name]] if isinstance(options[name], str) else options[name])):
                 raise Invalid(f"The {name} is not text in UTF-8: {shown(options[name])}. Nothing was changed.")
         person = User.objects.filter(username=options["by"], is_active=True).first()
         if person is None:
             raise Invalid(f"There is no active person {shown(options['by'])}. Nothing was changed.")
         request = Request(person, options["reason"], "shell")
-        service, kind = _service(options["service"]), Kind(options["kind"])
+        service, kind = service_named(options["service"]), Kind(options["kind"])
         if kind == Kind.UPGRADE:
             return dispatch.upgrade(service, options["digest"], request)
         if kind == Kind.ROLLBACK:
             note = options["deprecate"]
             return dispatch.rollback(service, options["digest"], request, deprecate=bool(note), note=note)
+        if kind in OF_BACKUPS:
+            return _of_backups(kind, service, request, options)
         return dispatch.lifecycle(kind, service, request)
 
     def _refuse(self, why: Refused, options: dict[str, Any]) -> None:
-        person = User.objects.filter(username=options["by"]).first() if _is_text(options["by"]) else None
+        person = User.objects.filter(username=options["by"]).first() if is_text(options["by"]) else None
         asked = f"job {options['kind']} {options['service']} {options['digest']}"
         audit.record_refusal(audit.Actor.of(person, "shell"), asked, str(why), why.code)
         self.stderr.write(str(why))
         sys.exit(REFUSED)
 
 
-def _is_text(argument: str) -> bool:
+def _of_backups(kind: Kind, service: Service, request: Request, options: dict[str, Any]) -> Job | Restore:
+    if kind == Kind.BACKUP:
+        return backup_starting.backup(service, request)
+    if kind == Kind.CHECK:
+        return backup_starting.check(service, request)
+    number = options["backup"]
+    chosen = Backup.objects.filter(pk=number).select_related("service__host").first() if number else None
+    if chosen is None and (number is not None or kind == Kind.RESTORE):
+        which = f"There is no backup {number}" if number is not None else "Say which backup: --backup N"
+        raise Invalid(f"{which}. Nothing was changed.")
+    if kind == Kind.REHEARSE or chosen is None:
+        return backup_starting.rehearse(service, chosen, request)
+    named = {"confirmed": options["confirm"], "service": service, "incomplete": options["incomplete"]}
+    return backup_starting.restore(chosen, options["path"], request, **named)
+
+
+def is_text(argument: str) -> bool:
     """The shell hands over any bytes; what is not UTF-8 arrives as half characters that no database takes."""
     try:
         argument.encode()
@@ -80,7 +111,7 @@ def _is_text(argument: str) -> bool:
     return True
 
 
-def _service(text: str) -> Service:
+def service_named(text: str) -> Service:
     name, _at, host = text.partition("@")
     found = Service.objects.filter(name=name).select_related("host")
     if host:
