@@ -156,9 +156,7 @@ def recovery_key(request: HttpRequest, pk: int) -> HttpResponse:
         "place": kept, "key": key, "refusal": refusal, "form": KeyForm(),
         "may_change": holds(request.user, MAY_CHANGE),
     }  # fmt: skip
-    response = render(request, "backup_places/key.html", context, status=status)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return render(request, "backup_places/key.html", context, status=status)
 
 
 def _posted(request: HttpRequest) -> QueryDict | None:
