@@ -25,5 +25,6 @@ if [ "$WANTED" = test ]; then
   # The tests give engines of their own a bridge.
   have ip || install_packages "Network tools" iproute2 || say "ip is missing: $(to_install iproute2)"
   "$HERE/browser.sh"
+  "$HERE/rclone.sh"
   "$HERE/postgres.sh" install
 fi

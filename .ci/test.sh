@@ -65,6 +65,7 @@ main() {
   if [ -r "$STATE/chromium" ]; then export KG_CHROMIUM=${KG_CHROMIUM:-$(cat "$STATE/chromium")}; fi
   if [ -x "$STATE/bin/docker-registry" ]; then export KG_TEST_REGISTRY=$STATE/bin/docker-registry; fi
   if [ -x "$STATE/bin/restic" ]; then export KG_RESTIC_BINARY=${KG_RESTIC_BINARY:-$STATE/bin/restic}; fi
+  if [ -x "$STATE/bin/rclone" ]; then export KG_TEST_RCLONE=${KG_TEST_RCLONE:-$STATE/bin/rclone}; fi
   part "lint" "$ROOT/.ci/lint.sh"
   on_postgres
   tests "tests on SQLite" -n auto -m "$PLAIN"

@@ -69,15 +69,16 @@ def run(command: Command, heard: Callable[[str], None] | None = None, tick: Call
 def pieces(command: Command, heard: Callable[[str], None] | None = None, most: int = 256 * 1024) -> Generator[bytes, None, Ran]:
     """Its standard output as it comes, each piece at most `most` bytes; it waits while nobody takes the next one.
 
-    `seconds` is the longest wait for a piece. What it says beside is heard when it has ended. When the generator is closed
-    early, the child is killed.
+    `seconds` is the longest wait for a piece. What it says beside is heard while it is waited for. When the generator is
+    closed early, the child is killed.
     """
     with _memory(command.given) as stdin, _memory() as stderr:
         child = _started(command, stdin, subprocess.PIPE, stderr)
+        hearing = _Hearing(stderr.fileno(), heard)
         in_time = False
         try:
             out = cast(IO[bytes], child.stdout)
-            while in_time := _comes(out, command.seconds):
+            while in_time := _comes(out, hearing, command):
                 piece = os.read(out.fileno(), most)
                 if not piece:
                     break
@@ -88,17 +89,22 @@ def pieces(command: Command, heard: Callable[[str], None] | None = None, most: i
             in_time = False
         finally:
             _end(child)
-        hearing = _Hearing(stderr.fileno(), heard)
         hearing.look(last=True)
         if hearing.error:
             raise hearing.error
         return Ran(child.returncode, tuple(hearing.lines), in_time=in_time)
 
 
-def _comes(out: IO[bytes], seconds: float) -> bool:
+def _comes(out: IO[bytes], hearing: "_Hearing", command: Command) -> bool:
+    """Whether there is something to read, or the end."""
+    ends = time.monotonic() + command.seconds
     poll = select.poll()
     poll.register(out, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
+    while not poll.poll(_LOOK_EVERY_MS):
+        hearing.look()
+        if (hearing.error and command.stops) or time.monotonic() > ends:
+            return False
+    return True
 
 
 def _started(command: Command, stdin: IO[bytes], stdout: IO[bytes] | int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:

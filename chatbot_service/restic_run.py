@@ -31,7 +31,7 @@ from chatbot_service.restic_words import LOCKED, failure, lock_not_written, unre
 from deploy_records.errors import Broken
 
 SHORT = 120.0
-STALLED = 60.0
+STALLED = 180.0
 LOCK_TIMEOUT = 60.0
 _TICK = 0.5
 _LONG = 300.0
@@ -145,27 +145,29 @@ class Runs:
         separately: bool = False,
     ) -> Done:
         said = Said()
-        patience = _LONG_PATIENCE if seconds >= _LONG else _PATIENCE
-
-        def heard(line: str) -> None:
-            said.hear(line)
-            if said.retries >= patience:
-                raise unreachable(self._place, said.text)
-
         command = Command(
             self._argv(argv), self._environment | dict(more or {}), seconds, lock=lock, stops=True, separately=separately
         )
-        ran = run(command, heard, _now_and_then(tick, said))
+        ran = run(command, self._hears(said, _LONG_PATIENCE if seconds >= _LONG else _PATIENCE), _now_and_then(tick, said))
         if not ran.in_time:
             raise self._late(what, said, seconds)
         return Done(ran.exit_code, said, ran.output)
 
     def _streamed(self, argv: Sequence[str]) -> Generator[bytes, None, Done]:
         said = Said()
-        ran = yield from pieces(Command(self._argv(argv), self._environment, STALLED), said.hear)
+        command = Command(self._argv(argv), self._environment, STALLED, stops=True)
+        ran = yield from pieces(command, self._hears(said, _LONG_PATIENCE))
         if not ran.in_time:
             raise self._late(argv[0], said, STALLED)
         return Done(ran.exit_code, said)
+
+    def _hears(self, said: Said, patience: int) -> Callable[[str], None]:
+        def heard(line: str) -> None:
+            said.hear(line)
+            if said.retries >= patience:
+                raise unreachable(self._place, said.text)
+
+        return heard
 
     def _late(self, what: str, said: Said, seconds: float) -> Exception:
         if said.retries:

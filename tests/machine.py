@@ -71,6 +71,12 @@ def restic_binary() -> str:
     return ""
 
 
+def rclone_binary() -> str | None:
+    """It serves restic repositories over HTTP."""
+    kept = Path(__file__).parent.parent / "var" / "bin" / "rclone"
+    return os.environ.get("KG_TEST_RCLONE") or shutil.which("rclone") or (str(kept) if kept.exists() else None)
+
+
 def why_no_restic() -> str:
     return "" if restic_binary() else f"no restic 0.17 or newer is here{_HOW}"
 

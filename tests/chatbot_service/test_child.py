@@ -96,6 +96,17 @@ def test_a_stream_that_stalls_is_ended_in_time() -> None:
     assert time.monotonic() - begun < 2
 
 
+def test_a_stream_that_complains_can_be_stopped_at_once() -> None:
+    def enough(line: str) -> None:
+        raise KeyError(line)
+
+    text = "import sys, time; print('again', file=sys.stderr, flush=True); time.sleep(20)"
+    begun = time.monotonic()
+    with pytest.raises(KeyError, match="again"):
+        drained(pieces(python(text, stops=True), enough))
+    assert time.monotonic() - begun < 1.5
+
+
 def test_a_program_that_is_not_there_is_told() -> None:
     _, ran = drained(pieces(Command(["/nowhere/restic"], {}, 1)))
     assert ran.exit_code == 127

@@ -316,7 +316,7 @@ def test_what_is_forgotten_is_gone_and_its_space_is_given_back(restic: Restic, d
 def as_nobody(tmp_path: Path) -> str:
     """A restic that is run without root's rights."""
     if os.geteuid() != 0:
-        pytest.skip("only root can give up root's rights")
+        pytest.skip("left out: only root can give up root's rights")
     wrapper = tmp_path / "restic-as-nobody"
     wrapper.write_text(f'#!/bin/sh\nexec setpriv --bounding-set -all --inh-caps -all {machine.restic_binary()} "$@"\n')
     wrapper.chmod(0o755)
@@ -358,7 +358,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "none", folder], capture_output=True, check=False)
     if mounted.returncode:
-        pytest.skip("this machine does not let file systems be mounted")
+        pytest.skip("left out: this machine does not let file systems be mounted")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 
@@ -411,9 +411,9 @@ def test_a_place_where_nothing_answers_is_refused_soon(open_at: Callable[..., Re
 
 @pytest.fixture
 def rest_server(tmp_path: Path, closed_port: int) -> Iterator[str]:
-    program = shutil.which("rclone")
+    program = machine.rclone_binary()
     if not program:
-        pytest.skip("no rclone is here to serve a repository")
+        pytest.skip("left out: no rclone is here to serve a repository")
     login = ["--user", "portal", "--pass", "rest-password"]
     server = subprocess.Popen(
         [program, "serve", "restic", "--addr", f"127.0.0.1:{closed_port}", *login, str(tmp_path / "served")],

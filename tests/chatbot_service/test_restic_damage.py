@@ -253,7 +253,7 @@ def restic_of(process: subprocess.Popen[str], repository: Path) -> int:
     ends = time.monotonic() + 20
     while time.monotonic() < ends:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        if children and any((repository / "locks").iterdir()):
+        if children and any(len(lock.name) == 64 for lock in (repository / "locks").iterdir()):
             return int(children[0])
         time.sleep(0.01)
     raise AssertionError("no restic was started")
