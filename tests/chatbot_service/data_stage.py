@@ -119,7 +119,7 @@ class DataStage(Stage):
         return file
 
     def contents(self) -> dict[str, str]:
-        return {str(f.relative_to(self.data)): f.read_text() for f in sorted(self.data.rglob("*")) if f.is_file()}
+        return {str(f.relative_to(self.data)): f.read_text(errors="replace") for f in sorted(self.data.rglob("*")) if f.is_file()}
 
     def start(self, kind: Kind, **asked: Any) -> Job:
         return start(Order(kind, self.service.host, self.service, asked=asked), self.request)
