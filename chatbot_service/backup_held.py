@@ -24,15 +24,16 @@ def _first(backups: QuerySet[Backup]) -> list[int]:
 
 
 def _for_a_rollback(service: Service, good: QuerySet[Backup]) -> Iterator[int]:
-    """What the upgrade to the digest that runs took before it changed anything, what the one to the digest a rollback
+    """What the upgrade to the digest that runs took before it changed anything, what the last one to the digest a rollback
     would go back to took, and the last of the time when that one ran.
     """
     here = service.host.name, service.name
     target = deployments.previous_known_good(*here, but_not=service.seen_digest, repository=service.repository)
-    ran = Deployment.objects.filter(host=here[0], service=here[1], job__isnull=False)
-    wanted = Q(ended_at=None) | Q(entry=target) if target else Q(ended_at=None)
-    jobs = ran.filter(wanted).values_list("job", flat=True)
-    yield from good.filter(job__in=list(jobs), job__kind=Kind.UPGRADE).values_list("pk", flat=True)
+    upgrades = Deployment.objects.filter(host=here[0], service=here[1], job__isnull=False).order_by("-started_at", "-id")
+    jobs = [*upgrades.filter(ended_at=None).values_list("job", flat=True)[:1]]
+    if target is not None:
+        jobs += upgrades.filter(entry=target, kind=Kind.UPGRADE).values_list("job", flat=True)[:1]
+    yield from good.filter(job__in=jobs, job__kind=Kind.UPGRADE).values_list("pk", flat=True)
     if target is not None:
         yield from _first(good.filter(digest=target.digest))
 

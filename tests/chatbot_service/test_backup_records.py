@@ -174,6 +174,17 @@ def test_what_a_rollback_a_restore_a_job_or_a_proof_rests_on_stays(service: Serv
     upgrade = backups.job(Kind.UPGRADE, service)
     type(ran).objects.filter(ended_at=None).update(job=upgrade.pk)
     before_upgrade = backups.backup(service, hours=500, job=upgrade, digest=before.digest)
+    first_upgrades = [backups.job(Kind.UPGRADE, service) for _ in range(2)]
+    type(ran).objects.filter(pk=ran.pk).update(job=first_upgrades[1].pk, kind="upgrade")
+    make.deployment(
+        service,
+        before,
+        started=ran.started_at - timedelta(days=9),
+        ended=ran.started_at,
+        job=first_upgrades[0].pk,
+        kind="upgrade",
+    )
+    of_an_older_upgrade, of_its_upgrade = (backups.backup(service, hours=495, job=one, digest="") for one in first_upgrades)
     of_the_target = backups.backup(service, hours=490, digest=before.digest)
     undoable = backups.backup(service, hours=480, digest="")
     backups.restore(undoable)
@@ -183,7 +194,7 @@ def test_what_a_rollback_a_restore_a_job_or_a_proof_rests_on_stays(service: Serv
     backups.rehearsal(rehearsed)
     looked_at = backups.backup(service, hours=450, digest="")
     backups.job(Kind.BROWSE, service, JobState.RUNNING, asked={"backup": looked_at.pk})
-    gone = [backups.backup(service, hours=hours, digest="") for hours in (485, 440)]
+    gone = [of_an_older_upgrade, *(backups.backup(service, hours=hours, digest="") for hours in (485, 440))]
     last = backups.backup(service, hours=1)
     records = _records(service)
     assert _numbers(records.to_forget()) == {one.pk for one in gone}
@@ -191,7 +202,7 @@ def test_what_a_rollback_a_restore_a_job_or_a_proof_rests_on_stays(service: Serv
     Job.objects.filter(kind=Kind.BROWSE).update(state=JobState.SUCCEEDED)
     went = _numbers(records.to_forget())
     assert {undoable.pk, waiting.pk, looked_at.pk} <= went
-    assert not {before_upgrade.pk, of_the_target.pk, rehearsed.pk, last.pk} & went
+    assert not {before_upgrade.pk, of_its_upgrade.pk, of_the_target.pk, rehearsed.pk, last.pk} & went
 
 
 def test_what_lies_at_another_place_is_not_touched(service: Service) -> None:
