@@ -17,6 +17,7 @@ from deploy_records.errors import Broken
 
 # More often would take processor time from what the child is doing, and that is somebody's downtime.
 _LOOK_EVERY_MS = 200
+_PIPE = 1024 * 1024  # the most that any user may have: a stream stops less often for us
 _MOST_LINES = 500
 _MOST_OUTPUT = 16 * 1024 * 1024
 
@@ -114,7 +115,7 @@ def _started(command: Command, stdin: IO[bytes], stdout: IO[bytes] | int, stderr
         child = subprocess.Popen(  # noqa: S603 - argv only, no shell
             [*with_us, *command.argv],
             stdin=stdin, stdout=stdout, stderr=stderr, env=dict(command.environment), cwd="/", process_group=0,
-            pass_fds=(command.lock.fileno(),) if command.lock else (),
+            pass_fds=(command.lock.fileno(),) if command.lock else (), pipesize=_PIPE,
         )  # fmt: skip
     except OSError as error:
         raise Broken(f"{command.argv[0]} cannot be run: {one_line(str(error))}") from error
