@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from chatbot_service.foreign_text import one_line
+from chatbot_service.jobs.backup_ports import Damaged
 from chatbot_service.restic_commands import Place
 from deploy_records.errors import Broken, Refused
 
@@ -47,7 +48,7 @@ def failure(what: str, place: Place, exit_code: int, text: str) -> Refused | Bro
     if told:
         return Refused(place.hide(told), code="backup-repository")
     if re.search(_DAMAGED, text):
-        return Broken(f"The backup repository {place.shown} is damaged: {_first_line(place, text)}.")
+        return Damaged(f"The backup repository {place.shown} is damaged: {_first_line(place, text)}.")
     ended = f"was ended by signal {-exit_code}" if exit_code < 0 else f"failed with exit {exit_code}"
     said = _first_line(place, text)
     return Broken(f"restic {what} {ended}{': ' + said if said else ''}.")
