@@ -44,10 +44,18 @@ ROLLBACK_EVERY = 60.0
 class HostWatch:
     """Remembers the last sight of each service, so that nothing is written when nothing has changed."""
 
-    def __init__(self, host: Host, engine: DockerEngine) -> None:
+    def __init__(
+        self,
+        host: Host,
+        engine: DockerEngine,
+        *,
+        clock: Callable[[], datetime] = timezone.now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._host = host
         self._engine = engine
-        self.recorder = Recorder(host, engine)
+        self._clock, self._monotonic = clock, monotonic
+        self.recorder = Recorder(host, engine, clock=clock, monotonic=monotonic)
         self._last: dict[int, Sight] = {}
         self._digests: dict[tuple[str, str], str] = {}
         self._pins: dict[tuple[Path, str], tuple[Stamp, str | None]] = {}
@@ -61,7 +69,7 @@ class HostWatch:
         self._watched = {(service.project_name, service.compose_service): service.pk for service in services}
         if not services:
             return True
-        begun = time.monotonic()
+        begun = self._monotonic()
         try:
             states = self._engine.states()
         except (Broken, Refused) as error:
@@ -77,10 +85,10 @@ class HostWatch:
         quiet = [service for service in services if not self.recorder.heard_since(service.pk, begun)]
         for service in quiet:
             self._note(service, sights[service.pk])
-        silent = Q(seen_at__lt=timezone.now() - TELL_ALIVE_EVERY) | Q(seen_at=None)
-        Service.objects.filter(silent, host=self._host, is_demo=False).update(seen_at=timezone.now())
-        if time.monotonic() >= self._rollback_due:
-            self._rollback_due = time.monotonic() + ROLLBACK_EVERY
+        silent = Q(seen_at__lt=self._clock() - TELL_ALIVE_EVERY) | Q(seen_at=None)
+        Service.objects.filter(silent, host=self._host, is_demo=False).update(seen_at=self._clock())
+        if self._monotonic() >= self._rollback_due:
+            self._rollback_due = self._monotonic() + ROLLBACK_EVERY
             self._last.clear()  # what was approved or recorded since is judged anew, although nothing that is seen changed
             self._note_rollback_targets(services)
         return len(quiet) == len(services)
@@ -129,7 +137,7 @@ class HostWatch:
         if self._last.get(service.pk) == sight and _as_on_row(service, sight):
             return
         self._last.pop(service.pk, None)
-        if observe.note(service.pk, sight, at=at):
+        if observe.note(service.pk, sight, at=at or self._clock()):
             self._last[service.pk] = sight
 
     def _lost_sight(self, services: list[Service], why: str) -> None:

@@ -67,7 +67,7 @@ class SyntheticEngine:
 
     def run(self, service: Service, name: str = "", *, started: datetime | None = None) -> Container:
         made = Container(
-            (name or f"c{service.pk}").ljust(64, "0"), service.project_name, service.compose_service, started or self.now
+            (name or f"c{service.pk:06}").ljust(64, "0"), service.project_name, service.compose_service, started or self.now
         )
         offset = service.pk * 7919 % 10_000 / 10_000 * self.interval
         made.next_probe = made.started + timedelta(seconds=self.interval if started is None else offset)
