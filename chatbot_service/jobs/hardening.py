@@ -230,7 +230,7 @@ def _tmp(seen: Standing, wanted: Wanted) -> Finding:
     if seen.mounts is None:
         return _unseen("tmpfs", seen, mend)
     kind = next((mount.kind for mount in seen.mounts if mount.at == "/tmp"), "")  # noqa: S108 - a path in a container
-    words = f"a {kind}" if kind else "part of the root file system"
+    words = kind or "part of the root file system"
     return _finding("tmpfs", ok=kind == "tmpfs", seen=words, mend=mend)
 
 
