@@ -132,7 +132,7 @@ class Page:
 
     def _may_be_wanted(self, raw: _Raw) -> bool:
         """Most lines of a search are passed over by this alone; what is wanted is told by the line as it is shown."""
-        return not self._may_hold or self._may_hold in raw.data.lower() or b"\x1b" in raw.data
+        return not self._may_hold or self._may_hold in raw.data.lower() or b"\x1b" in raw.data or not raw.data.isascii()
 
     def _line(self, raw: _Raw) -> LogLine:
         text = raw.data.decode("utf-8", "replace").rstrip("\r").replace("\r", " ")

@@ -119,9 +119,8 @@ def by_curl(asked: Endpoint, exit_code: int, output: str, *, timeout: float) -> 
     numbers = [_number(word) for word in words[:5]] + [0.0] * 5
     status, (dns, tcp, tls, first) = int(numbers[0]), numbers[1:5]
     ends = dict(zip(_stages_of(asked), _lasted(asked, dns, tcp, tls, first), strict=True))
-    last = _CURL_ENDS.get(exit_code, "http" if exit_code else "")
-    if exit_code == _CURL_TIMED_OUT:
-        last = next((name for name, seconds in ends.items() if seconds <= 0), "http")
+    untimed = next((name for name, seconds in ends.items() if seconds <= 0), "http")
+    last = _CURL_ENDS.get(exit_code, untimed) if exit_code else ""
     said = _text(next((line.partition(")")[2] for line in output.splitlines() if line.startswith("curl: (")), ""))
     told: dict[str, Stage] = {}
     for name, seconds in ends.items():
@@ -134,7 +133,6 @@ def by_curl(asked: Endpoint, exit_code: int, output: str, *, timeout: float) -> 
     return Reach(asked.url, _all_stages(asked, told, timeout), "curl in the container", status)
 
 
-_CURL_TIMED_OUT = 28
 _CURL_ENDS = {6: "dns", 7: "tcp", 35: "tls", 51: "tls", 58: "tls", 59: "tls", 60: "tls", 77: "tls", 83: "tls"}
 
 
