@@ -117,7 +117,7 @@ class OwnEngine:
         return [name for name in names if name == self._bridge or (name.startswith("br-") and name[3:].encode() in known)]
 
     def _argv(self) -> list[str]:
-        name = self.folder.name.replace("_", "-").strip("-")
+        name = "-".join(part for part in self.folder.name.replace("_", "-").split("-") if part)
         return [
             "dockerd",
             f"--host={self.url}",
