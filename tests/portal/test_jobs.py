@@ -14,7 +14,7 @@ from tests.portal.looking import last_refusal, queries, text_of, window
 
 pytestmark = pytest.mark.django_db
 
-UP_TO_REHEARSAL = ("gate", "image", "verify")
+UP_TO_REHEARSAL = ("gate", "image", "verify", "backup")
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def short(word: str) -> str:
 def test_before_the_boundary_the_service_is_not_touched(service: Service, new: ImageDigest, viewer: User) -> None:
     job = upgrade(service, JobState.RUNNING, done=UP_TO_REHEARSAL, failed="rehearse", reason="change 2217")
     page = page_of(job, viewer)
-    assert f"Rehearsing {short('new')} beside the running one, step 4 of 11." in page
+    assert f"Rehearsing {short('new')} beside the running one, step 5 of 12." in page
     assert "The service is up and not touched yet." in page
     assert "Reason: “change 2217”." in page
     assert "Up to here the service is not touched" in page
-    assert "Undone, newest first: remove the rehearsal." in page
+    assert "Undone, newest first: remove the rehearsal and let it go on, drop what was copied." in page
     assert "keeps serving, the pin stays as it is" in page
     assert "within 45 s" in page
 
@@ -63,8 +63,11 @@ def test_before_the_boundary_the_service_is_not_touched(service: Service, new: I
 def test_after_the_boundary_it_says_what_is_put_back(service: Service, new: ImageDigest, viewer: User) -> None:
     job = upgrade(service, JobState.RUNNING, done=(*UP_TO_REHEARSAL, "rehearse", "pin"), failed="switch")
     page = page_of(job, viewer)
-    assert f"Switching to {short('new')}, step 6 of 11. If anything fails, {make.sha('old')[7:11]}… is put back." in page
-    assert "Undone, newest first: old container back, old pin back and remove the rehearsal." in page
+    assert f"Switching to {short('new')}, step 7 of 12. If anything fails, {make.sha('old')[7:11]}… is put back." in page
+    assert (
+        "Undone, newest first: old container back, old pin back, remove the rehearsal and let it go on, drop what was copied."
+        in page
+    )
 
 
 def test_once_it_answers_that_is_said(service: Service, new: ImageDigest, viewer: User) -> None:
@@ -84,7 +87,7 @@ def test_usual_times_stand_beside_those_it_took(service: Service, new: ImageDige
     upgrade(service, JobState.SUCCEEDED, asked=timezone.now() - timedelta(days=1), step_seconds=7)
     job = upgrade(service, JobState.RUNNING, done=UP_TO_REHEARSAL, failed="rehearse")
     page = page_of(job, viewer)
-    assert "of about 1 min 17 s" in page
+    assert "of about 1 min 24 s" in page
     assert "usually 7 s" in page
 
 

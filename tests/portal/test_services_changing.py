@@ -81,7 +81,7 @@ def test_the_same_steps_are_shown_that_will_run_with_their_usual_times(service: 
     make.job(Kind.UPGRADE, service, step_seconds=7, took=90)
     page = text_of(look(operator, service, "upgrade"))
     assert "times from the last 1 upgrade here" in page
-    assert "First, without touching the service: about 28 s" in page
+    assert "First, without touching the service: about 35 s" in page
     assert page.index("Rehearse beside the running one") < page.index("Then on the service") < page.index("Write the pin")
     assert "old container back" in page
 
