@@ -100,7 +100,7 @@ _RULES = {
     "engine_socket": ("No engine socket inside", "none, nor a folder that holds one"),
     "healthcheck": (
         "Healthcheck",
-        f"timeout up to {_MOST_TIMEOUT:.0f} s and no longer than the interval, retries and start period set",
+        f"timeout (up to {_MOST_TIMEOUT:.0f} s), interval, retries and start period set",
     ),
     "digest": ("Image by digest", "pinned by digest, and that digest runs"),
     "limits": ("Limits of CPU and memory", "both set"),
@@ -306,8 +306,8 @@ def _check_problems(check: RawHealthcheck) -> Iterator[str]:
     unset = [name for name, value in bounds.items() if value <= 0]
     if unset:
         yield f"{', '.join(unset)} not set"
-    if check.timeout > _MOST_TIMEOUT or check.timeout > check.interval > 0:
-        yield f"timeout {check.timeout:g} s, interval {check.interval:g} s"
+    if check.timeout > _MOST_TIMEOUT:
+        yield f"its timeout is {check.timeout:g} s"
     if check.start_period + check.retries * (check.interval + check.timeout) > _MOST_VERDICT:
         yield f"it takes more than {_MOST_VERDICT / 60:.0f} minutes to say unhealthy"
 
