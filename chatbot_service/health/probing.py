@@ -83,6 +83,8 @@ class Prober:
     def again(self, container: str) -> None:
         """What was inspected could not be kept: the whole log counts as unread."""
         self._logs.pop(container, None)
+        if container in self._services:
+            self._plan(container, self._monotonic() + AGAIN)
 
     def _next(self, until: float) -> str | None:
         """The heap may hold moments that were replanned since."""

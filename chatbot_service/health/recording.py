@@ -32,7 +32,9 @@ ALIVE_EVERY = 5.0
 ROLL_EVERY, FORGET_EVERY = 30.0, 3600.0
 SHORTEST_GAP = timedelta(seconds=2)
 LONGEST_BRIDGE = timedelta(minutes=30)
-SET_BACK = timedelta(seconds=2)
+SET_BACK, SET_FORWARD = timedelta(seconds=2), timedelta(seconds=5)
+LONGEST_TURN = timedelta(seconds=30)
+"""From one record to the next: after more than that nobody can be said to have watched meanwhile."""
 TELLING = frozenset({"start", "die", "oom", "health_status: healthy", "health_status: unhealthy"})
 """After these the health log holds something new, or how it ended."""
 
@@ -113,6 +115,7 @@ class Recorder:
         """A look at all containers, before anything of it is written."""
         if self._deaf_since is not None:
             self.lost_sight()
+        self._notice_clock()
         self._contact = self._clock()
         self._prober.track(all_containers)
         self._writer.forget_all_but(frozenset(all_containers))
@@ -157,7 +160,7 @@ class Recorder:
             return
         self._pending = Batch()
         try:
-            self._writer.write(batch, now)
+            self._writer.write(batch, now, alive=self._is_whole)
         except Error:
             self._pending = Batch(events=batch.events)
             for _service, seen in batch.looks:
@@ -165,12 +168,17 @@ class Recorder:
             raise
         self._alive_due = self._monotonic() + ALIVE_EVERY
 
+    @property
+    def _is_whole(self) -> bool:
+        """No gap is open of which nothing is written yet."""
+        return self._gap is None and self._deaf_since is None
+
     def _keep_up(self) -> None:
         now = self._monotonic()
-        if now >= self._alive_due and self._gap is None and self._contact is not None:
+        if now >= self._alive_due and self._is_whole and self._contact is not None:
             self._writer.alive(self._contact)
             self._alive_due = now + ALIVE_EVERY
-        if now >= self._roll_due and self._gap is None and not rolling.roll(self._host, self._clock()):
+        if now >= self._roll_due and self._is_whole and not rolling.roll(self._host, self._clock()):
             self._roll_due = now + ROLL_EVERY
         if now >= self._forget_due:
             rolling.forget_old(self._host, self._clock())
@@ -179,14 +187,19 @@ class Recorder:
     # Time
 
     def _notice_clock(self) -> None:
-        """Set back: until it has come as far again, nothing is written before what was known already."""
+        """Set back: until it has come as far again, nothing is written before what was known already. Set forward, or this
+        process stood still: a stretch in which nobody watched.
+        """
         wall, steady = self._clock(), self._monotonic()
-        step = (wall - self._wall) - timedelta(seconds=steady - self._steady)
+        turn = timedelta(seconds=steady - self._steady)
+        step = (wall - self._wall) - turn
         if step < -SET_BACK:
             log.warning("%s: the clock was set back by %s", self._host, -step)
             self._writer.not_before = max(self._wall, self._writer.not_before or self._wall)
         elif self._writer.not_before is not None and wall > self._writer.not_before:
             self._writer.not_before = None
+        if (step > SET_FORWARD or turn > LONGEST_TURN) and self._contact is not None and self._gap is None:
+            self._gap = self._writer.since = min(self._contact, self._wall)
         self._wall, self._steady = wall, steady
 
     def _close_gap(self, found: Mapping[int, Seen]) -> None:

@@ -21,7 +21,7 @@ from chatbot_service.models import HealthDue, HealthMark, HealthRollupBlock, Hea
 AT_ONCE = 600
 """So many buckets are computed in one transaction: a bucket of some hundred services, or two days of one."""
 MOST_DUE = 500
-MOST_BUCKETS = 30_000
+MOST_BUCKETS = 10_000
 """In one go, so that catching up after a long time does not keep the watcher from looking."""
 
 

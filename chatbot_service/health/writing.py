@@ -82,8 +82,8 @@ class HealthWriter:
     def forget_all_but(self, containers: frozenset[str]) -> None:
         self._told = {key: at for key, at in self._told.items() if key[0] in containers}
 
-    def write(self, batch: Batch, now: datetime) -> set[int]:
-        """The services whose state changed by what was told."""
+    def write(self, batch: Batch, now: datetime, *, alive: bool = True) -> set[int]:
+        """The services whose state changed by what was told. `alive`: nothing is missing up to now."""
         written = _Written()
         with transaction.atomic():
             self._lock(now)
@@ -92,7 +92,7 @@ class HealthWriter:
             self._keep_definitions(batch, written, now)
             self._keep_turns(fresh, probes, written)
             due.mark(written.stretches, now)
-            self._alive(batch, now)
+            self._note_alive(batch, now if alive else None)
         self._followed |= written.followed
         self._told |= written.told
         self._definitions |= written.definitions
@@ -121,11 +121,12 @@ class HealthWriter:
         if not HealthWatch.objects.select_for_update().filter(host=self._host).exists():
             HealthWatch.objects.get_or_create(host=self._host, defaults={"alive_at": now})
 
-    def _alive(self, batch: Batch, now: datetime) -> None:
-        fields: dict[str, object] = {"alive_at": now}
+    def _note_alive(self, batch: Batch, at: datetime | None) -> None:
+        fields: dict[str, object] = {"alive_at": at} if at else {}
         if batch.events:
             fields["events_until"] = max(event.at_nano for _service, event in batch.events)
-        HealthWatch.objects.filter(host=self._host).update(**fields)
+        if fields:
+            HealthWatch.objects.filter(host=self._host).update(**fields)
 
     # Events
 

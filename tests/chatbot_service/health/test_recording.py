@@ -217,6 +217,29 @@ def test_after_a_clock_is_set_back_nothing_known_is_overwritten_and_all_probes_a
     assert len(scene.probes) >= 18
 
 
+def test_a_clock_that_jumps_forward_leaves_an_hour_of_which_nothing_is_known(scene: Scene) -> None:
+    steady = [0.0]
+    scene.recorder = Recorder(scene.service.host, scene.engine, clock=lambda: scene.engine.now, monotonic=lambda: steady[0])
+    for second in range(120):
+        if second == 60:
+            scene.engine.now += timedelta(hours=1)
+        steady[0] += 1
+        scene.engine.now += timedelta(seconds=1)
+        if second % 10 == 0:
+            scene.look()
+        scene.recorder.record()
+    found = HealthTransition.objects.get(state="unknown")
+    assert START + timedelta(seconds=50) <= found.at <= START + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(("seconds", "states"), [(35, ["healthy"]), (70, ["healthy", "unknown"])])
+def test_a_watcher_that_stood_still_is_as_one_that_was_away(scene: Scene, seconds: int, states: list[str]) -> None:
+    scene.go_on(100)
+    scene.go_on(seconds, watched=False)
+    scene.go_on(30)
+    assert scene.states == states
+
+
 def test_the_watcher_says_until_when_it_was_there_and_how_services_are_probed(scene: Scene) -> None:
     scene.go_on(60)
     assert HealthWatch.objects.get().alive_at >= scene.engine.now - timedelta(seconds=12)
@@ -234,7 +257,7 @@ def test_a_probe_of_which_nothing_could_be_written_is_read_again(scene: Scene, m
     writer = scene.recorder._writer
     real: Callable[..., set[int]] = writer.write
 
-    def fails(*_: object) -> set[int]:
+    def fails(*_: object, **__: object) -> set[int]:
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(writer, "write", fails)
