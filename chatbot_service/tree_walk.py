@@ -13,6 +13,7 @@ from chatbot_service.jobs.look_ports import DataSize, Tree
 
 MOST_ENTRIES = 200_000
 MOST_SECONDS = 10.0
+MOST_DEPTH = 100
 _MOST_NAMED = 20
 _BLOCK = 512
 _SET_ID = stat.S_ISUID | stat.S_ISGID
@@ -22,7 +23,7 @@ _SET_ID = stat.S_ISUID | stat.S_ISGID
 class _Bounds:
     """Shared by all folders of one look."""
 
-    entries: int = MOST_ENTRIES
+    entries: int = field(default_factory=lambda: MOST_ENTRIES)
     ends: float = field(default_factory=lambda: time.monotonic() + MOST_SECONDS)
     whole: bool = True
 
@@ -85,37 +86,46 @@ def _opened(root: str, at: str) -> int:
     return descriptor
 
 
-def _walk(descriptor: int, device: int, bounds: _Bounds) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(descriptor: int, device: int, bounds: _Bounds, path: str = "", depth: int = 0) -> Iterator[tuple[str, os.stat_result]]:
     """Closes `descriptor`. Folders are opened by their descriptor, so that nothing swapped meanwhile leads elsewhere."""
-    waiting = [(descriptor, "")]
     try:
-        while waiting and bounds.whole:
-            opened, path = waiting.pop()
-            try:
-                yield from _of_folder(opened, path, device, bounds, waiting)
-            finally:
-                os.close(opened)
+        below: list[str] = []
+        for name, found in _of_folder(descriptor, bounds):
+            if found.st_dev != device:
+                continue
+            yield f"{path}{name}", found
+            if stat.S_ISDIR(found.st_mode):
+                below.append(name)
+        for name in below:
+            opened = _opened_below(descriptor, name, bounds, depth)
+            if opened is not None:
+                yield from _walk(opened, device, bounds, f"{path}{name}/", depth + 1)
     finally:
-        for opened, _ in waiting:
-            os.close(opened)
+        os.close(descriptor)
 
 
-def _of_folder(
-    opened: int, path: str, device: int, bounds: _Bounds, waiting: list[tuple[int, str]]
-) -> Iterator[tuple[str, os.stat_result]]:
+def _opened_below(descriptor: int, name: str, bounds: _Bounds, depth: int) -> int | None:
+    """What has gone meanwhile is no loss; what may not be looked at, or lies too deep, is."""
+    if not bounds.whole or depth >= MOST_DEPTH:
+        bounds.whole = False
+        return None
     try:
-        listing = os.scandir(opened)
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        bounds.whole = False
+        return None
+
+
+def _of_folder(descriptor: int, bounds: _Bounds) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        listing = os.scandir(descriptor)
     except NotADirectoryError:
         return  # a mount of a single file
     with listing:
         for entry in listing:
             if not bounds.allow():
                 return
-            with suppress(OSError):  # it may go while we look
-                found = entry.stat(follow_symlinks=False)
-                if found.st_dev != device:
-                    continue
-                yield f"{path}{entry.name}", found
-                if stat.S_ISDIR(found.st_mode):
-                    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
-                    waiting.append((os.open(entry.name, flags, dir_fd=opened), f"{path}{entry.name}/"))
+            with suppress(FileNotFoundError):  # it may go while we look
+                yield entry.name, entry.stat(follow_symlinks=False)
