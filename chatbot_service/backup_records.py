@@ -104,6 +104,11 @@ class JobBackups:
             action = "backup.found-faulty" if problem else "backup.checked"
             audit.record(audit.WORKER, Event(action, **about(self._service), reason=problem, job=self.job.pk))
 
+    def on_record(self) -> list[Kept]:
+        here = BackupPlan.objects.filter(service=self._service).values("repository")
+        rows = self._backups().filter(repository__in=here, state__in=(BackupState.GOOD, BackupState.INCOMPLETE))
+        return [_kept(row) for row in rows]
+
     # What is no longer kept
 
     def to_forget(self) -> list[Kept]:

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from chatbot_service import backup_due, backup_places, dispatch, hosts, runner
+from chatbot_service import backup_clearing, backup_due, backup_places, dispatch, hosts, runner
 from chatbot_service.models import Host
 from deploy_records import poam_warnings, reviews, scan_imports
 
@@ -23,6 +23,7 @@ def read_scan(import_id: int) -> None:
 @shared_task(expires=30)
 def check_host(name: str) -> None:
     hosts.check(name)
+    backup_clearing.clear(name)
 
 
 @shared_task(expires=300)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from django.conf import settings
 
+from chatbot_service.backup_places import place_of
 from chatbot_service.backup_records import JobBackups
 from chatbot_service.claims import Claim
 from chatbot_service.compose import ComposeBinary
@@ -21,8 +22,6 @@ from chatbot_service.project import Folder
 from chatbot_service.records import JobRecords
 from chatbot_service.registry import Registry
 from chatbot_service.restic import Restic
-from chatbot_service.restic_commands import Place
-from chatbot_service.secrets import unseal
 from chatbot_service.sending import Socket
 from chatbot_service.trees import Folders
 from deploy_records.errors import Broken, Refused
@@ -81,13 +80,6 @@ def repository_of(job: Job) -> Restic:
     state = settings.STATE_DIR
     place = place_of(kept_in, job.service)
     return Restic(place, job.host.name, state / "locks", state / "restic-cache", settings.RESTIC_BINARY)
-
-
-def place_of(repository: BackupRepository, service: Service) -> Place:
-    """Each service has a restic repository of its own below the place, with locks and damage of its own."""
-    credentials = dict(line.split("=", 1) for line in unseal(repository.sealed_credentials).splitlines() if "=" in line)
-    url = f"{repository.url.rstrip('/')}/{service.host.name}/{service.name}"
-    return Place(url, unseal(repository.sealed_password), credentials)
 
 
 def compose_of(host: Host) -> ComposeBinary:

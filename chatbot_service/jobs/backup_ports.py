@@ -293,6 +293,9 @@ class BackupRecords(Protocol):
     def damaged(self, snapshots: Sequence[str], why: str) -> int:
         """Marks all backups that rest on one of them; how many."""
 
+    def on_record(self) -> list[Kept]:
+        """All that should still be in the repository, the newest first; damaged ones are not among them."""
+
     def to_forget(self) -> list[Kept]:
         """What the plan no longer keeps: never what a rollback or an open restore may need, nor the last good one."""
 

@@ -154,22 +154,34 @@ def note(ctx: JobContext) -> str:
     return f"backup {backup.id} restores"
 
 
+_GONE = "a snapshot that is on record is no longer in the repository"
+
+
+def _gone(ctx: JobContext) -> list[str]:
+    """Restic does not miss what nothing names any more."""
+    there = {snapshot.id for snapshot in ctx.backups.snapshots()}
+    return sorted({kept.snapshot for kept in ctx.kept.on_record()} - there)
+
+
 def check(ctx: JobContext) -> str:
     """Structure of all backups of the service, and a share of the data; who is hit by what is found."""
     share = str((ctx.task.asked or {}).get("share") or SHARE_OF_A_CHECK)
     checked = ctx.backups.check(share, ctx.say, CHECK_TIMEOUT)
     ctx.memory.put("result", {"errors": list(checked.errors[:20]), "damaged_packs": list(checked.damaged_packs[:20])})
-    if checked.whole:
+    gone = _gone(ctx)
+    if checked.whole and not gone:
         ctx.kept.checked("")
         return f"structure is whole, {share} of the data read back"
     for error in checked.errors:
         ctx.say(error)
-    hit = ctx.kept.damaged(sorted(ctx.backups.damaged_by(checked.damaged_packs)), checked.words)
-    ctx.kept.checked(checked.words)
+    hit = 0 if checked.whole else ctx.kept.damaged(sorted(ctx.backups.damaged_by(checked.damaged_packs)), checked.words)
+    hit += ctx.kept.damaged(gone, _GONE) if gone else 0
+    words = checked.words or _GONE
+    ctx.kept.checked(words)
     cannot = (
         f"{counted(hit, 'backup')} cannot be restored any more; the others still can" if hit else "no backup on record is hit"
     )
-    raise Broken(f"Damage found: {checked.words}. {cannot}.")
+    raise Broken(f"Damage found: {words}. {cannot}.")
 
 
 CHOOSE = Step("choose", "Choose the backup, have the space", choose)

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from chatbot_service.backup_places import place_of
 from chatbot_service.backup_records import JobBackups
 from chatbot_service.claims import Claim
 from chatbot_service.dispatch import Order, start
@@ -28,7 +29,6 @@ from chatbot_service.restic import Restic
 from chatbot_service.restic_commands import Place
 from chatbot_service.secrets import seal
 from chatbot_service.trees import Folders
-from chatbot_service.wiring import place_of
 from tests.chatbot_service.fakes import FakeFiles, World
 from tests.chatbot_service.test_runner import Stage
 from tests.machine import restic_binary

@@ -5,11 +5,14 @@ import os
 import random
 import tarfile
 import time
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from chatbot_service import dispatch
+from chatbot_service import backup_clearing, dispatch
 from chatbot_service.models import (
     Backup,
     BackupMode,
@@ -337,3 +340,25 @@ def test_an_upgrade_without_a_backup_that_the_plan_asks_for_does_not_go_on(stage
     job = stage.run(dispatch.upgrade(stage.service, stage.new.digest, stage.request))
     assert job.state == JobState.REFUSED
     assert stage.world.running_digest() == stage.old.digest
+
+
+def test_a_check_misses_a_snapshot_that_was_taken_out_by_hand(stage: DataStage) -> None:
+    backup = stage.backed_up()
+    (stage.repository_folder / "snapshots" / backup.snapshot).unlink()
+    job = stage.run(stage.start(Kind.CHECK))
+    assert job.state == JobState.FAILED
+    backup.refresh_from_db()
+    assert backup.state == BackupState.DAMAGED
+
+
+def test_what_a_restore_replaced_is_removed_when_its_time_is_over(stage: DataStage, settings: Any) -> None:
+    settings.STATE_DIR = stage.folder / "state"
+    job = stage.run(stage.restore(stage.backed_up()))
+    staged = Path(Restore.objects.get(job=job).swaps[0]["staged"])
+    assert backup_clearing.clear(stage.service.host.name) == 0
+    assert staged.exists()
+    Restore.objects.update(replaced_until=timezone.now() - timedelta(seconds=1))
+    assert backup_clearing.clear(stage.service.host.name) == 1
+    assert not list(stage.project.glob(".known-good-*"))
+    assert stage.data.exists()
+    assert backup_clearing.clear(stage.service.host.name) == 0
