@@ -278,7 +278,8 @@ def _raw_frames(answer: requests.Response, cut: threading.Event) -> Iterator[Fra
 
 
 def _holds_files(mount: Mount) -> bool:
-    own = ("/proc", "/sys", "/dev")
+    """The kernel's own, and what the engine itself writes for each container, are nobody's data."""
+    own = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts")
     return not any(mount.at == place or mount.at.startswith(f"{place}/") for place in own)
 
 
