@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -16,12 +17,14 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from chatbot_service.engine import DockerEngine
 from tests.docker.engines import OwnEngine
 from tests.docker.running import RunningPortal
 
 PROJECT, SERVICE = "kg-history", "app"
 WITHIN = 40.0
 EVERY = 3
+BURST = 3000
 _SET_UP = """
 from chatbot_service.models import Host
 from tests import factories
@@ -153,6 +156,20 @@ def test_a_probe_that_prints_a_megabyte_or_binary_is_bounded(scene: Scene) -> No
     kept = scene.wait_for(lambda kept: kept.states != [] and kept.states[-1][1] == "unhealthy" and len(kept.probes) > 3)
     assert all(code == 1 and len(output) <= 2000 for _start, _took, code, output in kept.probes)
     assert kept.states[-1][3].startswith("xxx")
+    assert scene.watcher_megabytes < 150
+
+
+def test_a_burst_of_events_is_kept_whole(scene: Scene) -> None:
+    container = scene.run("true")
+    scene.watch()
+    scene.wait_for(lambda kept: kept.states != [] and kept.probes != [])
+    client = DockerEngine(scene.engine.url)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _number: client._client.kill(container, "SIGWINCH"), range(BURST)))
+    client.close()
+    kept = scene.wait_for(lambda kept: sum(action == "kill" for action, _detail in kept.events) >= BURST)
+    assert kept.events.count(("kill", "28")) == BURST
+    assert [state for _at, state, _note, _output in kept.states][-1] == "healthy"
     assert scene.watcher_megabytes < 150
 
 
