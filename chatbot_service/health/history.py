@@ -142,11 +142,9 @@ def _floor(at: datetime, width: int) -> int:
 def _buckets(service: Service, start: int, end: datetime, width: int) -> list[Bucket]:
     mark = HealthMark.objects.filter(service=service).values_list("rolled_until", flat=True).first() or start
     coarse_until = max(start, mark // width * width)
-    found = _stored(service, width, start, coarse_until)
-    if width != FIVE_MINUTES:
-        found += _stored(service, FIVE_MINUTES, coarse_until, mark)
-    found += _unrolled(service, max(mark, start, _floor(end, FIVE_MINUTES) - LONGEST_TAIL), end)
-    return rollup.coarser(found, width)
+    fine = _stored(service, FIVE_MINUTES, coarse_until, mark) if width != FIVE_MINUTES else []
+    fine += _unrolled(service, max(mark, start, _floor(end, FIVE_MINUTES) - LONGEST_TAIL), end)
+    return _stored(service, width, start, coarse_until) + rollup.coarser(fine, width)
 
 
 def _stored(service: Service, width: int, start: int, end: int) -> list[Bucket]:

@@ -111,6 +111,8 @@ class Bucket:
     @property
     def states(self) -> dict[str, int]:
         """Microseconds. They may be less than the bucket is wide; the rest is unknown."""
+        if len(self.parts) == 1:
+            return dict(next(iter(self.parts.values())).states)
         whole = Part()
         for part in self.parts.values():
             whole.add(part)
