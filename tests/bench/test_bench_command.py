@@ -92,4 +92,4 @@ def test_without_the_source_tree_it_says_where_benchmarks_come_from(monkeypatch:
 
 def test_the_benchmarks_are_found_by_their_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "BENCHMARKS", "tests.bench")
-    assert bench.names() == ["health", "idle", "ingest", "lists", "rollback", "upgrade"]
+    assert bench.names() == ["backup", "health", "idle", "ingest", "lists", "rollback", "upgrade"]
