@@ -119,7 +119,7 @@ def _some(services: Sequence[int], most: int) -> Iterator[Sequence[int]]:
 
 def _compute(task: _Task, now: datetime) -> int:
     with transaction.atomic():
-        HealthWatch.objects.select_for_update().filter(host=task.host).exists()
+        HealthWatch.objects.select_for_update().filter(host=task.host).first()  # as the writer: not two at once
         if task.start < task.end:
             found = raw.read(task.services, task.start, task.end)
             new = {service: one.buckets(task.start, task.end, now) for service, one in found.items()}

@@ -118,7 +118,7 @@ class HealthWriter:
 
     def _lock(self, now: datetime) -> None:
         """On SQLite the transaction itself keeps other writers out."""
-        if not HealthWatch.objects.select_for_update().filter(host=self._host).exists():
+        if HealthWatch.objects.select_for_update().filter(host=self._host).first() is None:
             HealthWatch.objects.get_or_create(host=self._host, defaults={"alive_at": now})
 
     def _note_alive(self, batch: Batch, at: datetime | None) -> None:
