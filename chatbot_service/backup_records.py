@@ -78,6 +78,9 @@ class JobBackups:
             self._note(action, made, reason=made.why, changes={"snapshot": made.snapshot, "place": plan.repository.name, **told})
         return made.pk
 
+    def noted(self) -> str:
+        return self._backups().filter(job=self.job).values_list("snapshot", flat=True).first() or ""
+
     def verified(self, number: int, how: str) -> None:
         with self._ours():
             self._backups().filter(pk=number).update(verified_at=timezone.now(), verified_how=how[:200])
@@ -157,8 +160,8 @@ class JobBackups:
 
     def not_restored(self) -> None:
         with self._ours():
-            restore = self._restore()
-            if Restore.objects.filter(pk=restore.pk, state=RestoreState.STARTED).update(state=RestoreState.FAILED):
+            restore, open_ones = self._restore(), (RestoreState.STARTED, RestoreState.DONE)
+            if Restore.objects.filter(pk=restore.pk, state__in=open_ones).update(state=RestoreState.FAILED, replaced_until=None):
                 self._note("restore.failed", restore.backup, changes={"restore": restore.pk})
 
     def restore_to_undo(self) -> tuple[int, list[Swap]]:
@@ -172,6 +175,12 @@ class JobBackups:
             restore = Restore.objects.select_related("backup").get(undo_job=self.job)
             if Restore.objects.filter(pk=restore.pk, state=RestoreState.DONE).update(state=RestoreState.UNDONE):
                 self._note("restore.undone", restore.backup, changes={"restore": restore.pk})
+
+    def not_undone(self) -> None:
+        with self._ours():
+            restore = Restore.objects.select_related("backup").get(undo_job=self.job)
+            if Restore.objects.filter(pk=restore.pk, state=RestoreState.UNDONE).update(state=RestoreState.DONE):
+                self._note("restore.done", restore.backup, changes={"restore": restore.pk, "undo_until": restore.replaced_until})
 
     # The parts
 

@@ -145,13 +145,13 @@ def _remove(path: str) -> None:
 def _remove_empty(folder: PurePosixPath, last: PurePosixPath) -> None:
     """From `folder` upwards, `last` included, as long as nothing else is in them."""
     while folder.is_relative_to(last):
-        with opened(str(folder.parent)) as above:
-            try:
+        try:
+            with opened(str(folder.parent)) as above:
                 os.rmdir(folder.name, dir_fd=above)
-            except FileNotFoundError:
-                pass
-            except OSError:
-                return
+        except FileNotFoundError:
+            pass  # a restore that was killed may not have got that far
+        except OSError:
+            return
         folder = folder.parent
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from chatbot_service.jobs.backup_ports import Kept, Plan, Taken
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.converge import the_container
-from chatbot_service.jobs.lifecycle import STOP_TIMEOUT
+from chatbot_service.jobs.lifecycle import halt, start_after_halt
 from chatbot_service.jobs.step import Fenced, Step
 from chatbot_service.jobs.switching import UP_TIMEOUT, entry_of, wait_until_serving
 from chatbot_service.jobs.words import counted, size_of
@@ -96,7 +96,7 @@ def hold_still(ctx: JobContext) -> str:
     if mode == "paused":
         ctx.engine.pause(container.id)
         return "paused"
-    ctx.engine.stop(container.id, STOP_TIMEOUT)
+    halt(ctx, container.id)
     return "stopped"
 
 
@@ -110,8 +110,8 @@ def go_on(ctx: JobContext) -> str:
         ctx.compose.up(ctx.project, ctx.say, UP_TIMEOUT)
     elif held == "paused":
         ctx.engine.unpause(container.id)
-    elif not container.running:
-        ctx.engine.start(container.id, UP_TIMEOUT)
+    else:
+        start_after_halt(ctx)
     took = ctx.now() - ctx.memory.get("held_since")
     ctx.memory.put("held", "")
     ctx.memory.put("held_for", took)
@@ -153,11 +153,12 @@ def _forget_first_pass(ctx: JobContext) -> None:
 
 
 def drop_what_was_taken(ctx: JobContext) -> str:
-    """A snapshot that no record tells of: of this job, also one whose worker died before it could note which."""
-    if ctx.memory.get("noted"):
+    """Snapshots of this job that no record tells of, also those whose worker died before it could note which."""
+    if ctx.memory.get("noted") and not ctx.memory.get("first"):
         return "it is on record and stays"
+    noted = ctx.kept.noted()  # also by a worker that died right after it
     try:
-        mine = [one.id for one in ctx.backups.snapshots() if f"job={ctx.task.id}" in one.tags]
+        mine = [one.id for one in ctx.backups.snapshots() if f"job={ctx.task.id}" in one.tags and one.id != noted]
         if mine:
             ctx.backups.forget(mine, ctx.say)
     except (Refused, Broken) as error:  # it takes room and does no harm: no reason to leave a job stuck
@@ -285,9 +286,11 @@ def go_on_and_drop(ctx: JobContext) -> str:
 
 LOOK = Step("look", "See what is to be kept", look)
 SURVEY = Step("survey", "See what has changed", survey)
-FIRST = Step("first-pass", "Copy while it runs", first_pass)
+FIRST = Step("first-pass", "Copy while it runs", first_pass, drop_what_was_taken, "drop what was copied")
 HOLD = Step("hold", "Hold it still", hold_still, go_on, "let it go on", touches=True)
 TAKE = Step("take", "Copy", take, drop_what_was_taken, "drop what was copied")
+TAKE_HELD = Step("take", "Copy", take)
+"""What was copied is dropped by the undo of the first pass: once the service goes on, as that may take its time."""
 GO_ON = Step("go-on", "Let it go on", go_on)
 VERIFY = Step("verify", "Verify", verify)
 NOTE = Step("note", "Note it down", note_down, commits=True)
@@ -295,5 +298,5 @@ JUDGE = Step("judge", "See whether it is whole", judge)
 TIDY = Step("tidy", "Forget what is no longer kept", tidy)
 
 LIVE_STEPS = (LOOK, SURVEY, TAKE, VERIFY, NOTE, JUDGE, TIDY)
-HOLDING_STEPS = (LOOK, SURVEY, FIRST, HOLD, TAKE, GO_ON, VERIFY, NOTE, JUDGE, TIDY)
+HOLDING_STEPS = (LOOK, SURVEY, FIRST, HOLD, TAKE_HELD, GO_ON, VERIFY, NOTE, JUDGE, TIDY)
 BEFORE_AN_UPGRADE = Step("backup", "Back up", back_up_first, go_on_and_drop, "let it go on, drop what was copied")

@@ -286,6 +286,9 @@ class BackupRecords(Protocol):
     def taken(self, facts: dict[str, Any]) -> int:
         """Notes a backup; `facts` are fields of `models.Backup`, moments as such. Its number."""
 
+    def noted(self) -> str:
+        """The snapshot of the backup that this job has noted; empty if it has noted none."""
+
     def verified(self, number: int, how: str) -> None: ...
     def spoilt(self, number: int, state: str, why: str) -> None:
         """`state`: incomplete or damaged."""
@@ -308,8 +311,11 @@ class BackupRecords(Protocol):
 
     def restoring(self, swaps: Sequence[Swap]) -> None: ...
     def restored(self) -> None: ...
-    def not_restored(self) -> None: ...
+    def not_restored(self) -> None:
+        """Also when it was on record as restored: then a worker died before it had ended."""
+
     def restore_to_undo(self) -> tuple[int, list[Swap]]:
         """Number and swaps of the restore that this job undoes. `Refused` when what it replaced is gone."""
 
     def undone(self) -> None: ...
+    def not_undone(self) -> None: ...

@@ -22,9 +22,23 @@ def stop(ctx: JobContext) -> str:
     if container is None or not container.running:
         raise Refused("It does not run, so there is nothing to stop. Nothing was changed.")
     ctx.memory.put("stopping", True)
-    ctx.engine.stop(container.id, STOP_TIMEOUT)
+    halt(ctx, container.id)
     ctx.records.observed(ctx.engine.container(container.id), entry_of(ctx, container), pinned(ctx))
     return f"{container.name} has stopped"
+
+
+def halt(ctx: JobContext, container_id: str) -> None:
+    """Noted before and after: the engine goes on with it when the worker dies, and what runs yet is about to end."""
+    ctx.memory.put("halting", True)
+    ctx.engine.stop(container_id, STOP_TIMEOUT)
+    ctx.memory.put("halting", False)
+
+
+def start_after_halt(ctx: JobContext) -> str:
+    container = the_container(ctx)
+    if ctx.memory.get("halting") and container is not None and container.running:
+        halt(ctx, container.id)
+    return start(ctx)
 
 
 def start(ctx: JobContext) -> str:
@@ -42,7 +56,7 @@ def start_again(ctx: JobContext) -> str:
     """Undo of a stop. Does nothing when it did not run before."""
     if not ctx.memory.get("ran_before") or not ctx.memory.get("stopping"):
         return "it was not stopped"
-    start(ctx)
+    start_after_halt(ctx)
     wait_until_serving(ctx)
     return "it serves again"
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from chatbot_service.jobs.backup_ports import Swap
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.converge import the_container
-from chatbot_service.jobs.lifecycle import STOP_TIMEOUT, look, prove_unchanged, serve, start
+from chatbot_service.jobs.lifecycle import STOP_TIMEOUT, halt, look, prove_unchanged, serve, start, start_after_halt
 from chatbot_service.jobs.step import Step
 from chatbot_service.jobs.switching import wait_until_serving
 from chatbot_service.jobs.words import counted
@@ -34,7 +34,7 @@ def stop(ctx: JobContext) -> str:
     ctx.memory.put("stopping", True)
     if container.state == "paused":
         ctx.engine.unpause(container.id)
-    ctx.engine.stop(container.id, STOP_TIMEOUT)
+    halt(ctx, container.id)
     return f"{container.name} has stopped"
 
 
@@ -42,7 +42,7 @@ def start_again(ctx: JobContext) -> str:
     """The last undo of all: the data are back by now."""
     if not ctx.memory.get("up_before") or not ctx.memory.get("stopping"):
         return "it was not stopped"
-    said = start(ctx)
+    said = start_after_halt(ctx)
     if ctx.memory.get("well_before"):
         wait_until_serving(ctx)
         return f"{said}, and serves again"

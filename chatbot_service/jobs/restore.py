@@ -157,6 +157,12 @@ def note_undone(ctx: JobContext) -> str:
     return "the data from before the restore are back"
 
 
+def not_undone(ctx: JobContext) -> str:
+    """On record it may be undone: by a worker that died right after it had noted that."""
+    ctx.kept.not_undone()
+    return ""
+
+
 def clear_away(ctx: JobContext) -> str:
     """What had been restored; the service runs on the old data by now, whether or not this works."""
     try:
@@ -173,7 +179,7 @@ COMPARE = Step("compare", "Compare it with the snapshot", compare)
 NOTE = Step("note", "Note it down", note_restored, commits=True)
 STEPS = (CHOOSE, STAGE, COMPARE, *FROM_STOP_TO_PROOF, NOTE)
 
-CHOOSE_UNDO = Step("choose", "See what the restore replaced", choose_undo)
+CHOOSE_UNDO = Step("choose", "See what the restore replaced", choose_undo, not_undone, "note that it was not undone")
 NOTE_UNDO = Step("note", "Note it down", note_undone, commits=True)
 CLEAR = Step("clear", "Remove what had been restored", clear_away)
 UNDO_STEPS = (CHOOSE_UNDO, *FROM_STOP_TO_PROOF, NOTE_UNDO, CLEAR)

@@ -13,6 +13,7 @@ import pytest
 from django.utils import timezone
 
 from chatbot_service import backup_clearing, dispatch
+from chatbot_service.backup_records import JobBackups
 from chatbot_service.models import (
     Backup,
     BackupMode,
@@ -144,6 +145,91 @@ def test_a_worker_that_dies_while_it_holds_the_service_leaves_it_running(stage: 
     assert job.state == JobState.FAILED
     assert stage.world.running_digest() == stage.old.digest
     assert stage.restic().snapshots() == [], "what no record tells of is dropped"
+
+
+def dies_after(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """The worker, right after the record was told so; the next one lives."""
+    told = getattr(JobBackups, what)
+
+    def tells_and_dies(kept: JobBackups, *given: Any) -> None:
+        monkeypatch.undo()
+        told(kept, *given)
+        raise WorkerDied
+
+    monkeypatch.setattr(JobBackups, what, tells_and_dies)
+
+
+def test_a_worker_that_dies_between_the_passes_leaves_no_snapshot_of_the_first(stage: DataStage) -> None:
+    stage.plan(mode=BackupMode.PAUSED)
+    job = stage.start(Kind.BACKUP, mode="paused")
+
+    def die() -> None:
+        raise WorkerDied
+
+    stage.during("engine.pause", die)
+    with pytest.raises(WorkerDied):
+        stage.run(job)
+    assert len(stage.restic().snapshots()) == 1
+    stage.lapse(job)
+    assert stage.run(job).state == JobState.FAILED
+    assert stage.restic().snapshots() == []
+
+
+def test_a_service_that_was_held_goes_on_before_what_was_copied_is_dropped(stage: DataStage) -> None:
+    stage.plan(mode=BackupMode.PAUSED)
+    stage.during("engine.pause", (stage.repository_folder / "config").unlink)
+    job = stage.run(stage.start(Kind.BACKUP, mode="paused"))
+    assert list(job.steps.filter(is_undo=True).order_by("position").values_list("key", flat=True)) == ["hold", "first-pass"]
+
+
+@pytest.mark.parametrize("mode", ["live", "paused"])
+def test_a_worker_that_dies_right_after_it_noted_a_backup_leaves_what_the_record_tells_of(
+    stage: DataStage, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    stage.plan(mode=mode)
+    job = stage.start(Kind.BACKUP, mode=mode)
+    dies_after(monkeypatch, "taken")
+    with pytest.raises(WorkerDied):
+        stage.run(job)
+    stage.lapse(job)
+    stage.run(job)
+    assert [one.id for one in stage.restic().snapshots()] == [Backup.objects.get().snapshot]
+
+
+def test_a_worker_that_dies_right_after_it_noted_a_restore_leaves_none_on_record(
+    stage: DataStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = stage.backed_up()
+    stage.write("a.txt", "newer")
+    wanted = stage.contents()
+    job = stage.restore(backup)
+    dies_after(monkeypatch, "restored")
+    with pytest.raises(WorkerDied):
+        stage.run(job)
+    stage.lapse(job)
+    assert stage.run(job).state == JobState.FAILED
+    assert stage.contents() == wanted
+    assert Restore.objects.get(job=job).state == RestoreState.FAILED
+    assert not list(stage.project.glob(".known-good-*"))
+
+
+def test_a_worker_that_dies_right_after_it_noted_an_undo_leaves_a_restore_that_can_be_undone(
+    stage: DataStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup, restored = stage.backed_up(), stage.contents()
+    stage.write("a.txt", "newer")
+    wanted = stage.contents()
+    restoring = stage.run(stage.restore(backup))
+    job = stage.undo(restoring)
+    dies_after(monkeypatch, "undone")
+    with pytest.raises(WorkerDied):
+        stage.run(job)
+    stage.lapse(job)
+    assert stage.run(job).state == JobState.FAILED
+    assert stage.contents() == restored
+    assert Restore.objects.get().state == RestoreState.DONE
+    assert stage.run(stage.undo(restoring)).state == JobState.SUCCEEDED
+    assert stage.contents() == wanted
 
 
 def test_a_data_path_that_is_gone_is_refused(stage: DataStage) -> None:
