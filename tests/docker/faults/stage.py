@@ -110,14 +110,20 @@ class Stage:
             tag = f"known-good-stage/{self.registry.port}:{name}"
             if image:
                 options = ["--platform", platform] if platform else []
-                given = f"FROM_IMAGE={self._made_here('good-1', '', '', '')}"
-                argv = ["docker", "build", "--quiet", *options, "--build-arg", given, "--tag", tag, str(IMAGES / image)]
+                options += ["--build-arg", self._on_what(IMAGES / image), f"--label=build={name}"]
+                argv = ["docker", "build", "--quiet", *options, "--tag", tag, str(IMAGES / image)]
                 subprocess.run(argv, env=os.environ | {"DOCKER_BUILDKIT": "0"}, capture_output=True, check=True, timeout=120)
             else:
                 args = {"BUILD": name, "FAULT": fault, "BASE_IMAGE": self.base_image}
                 Builder().build(settings.BASE_DIR, tag, target=SERVICE, args=args)
             self._local[name] = tag
         return self._local[name]
+
+    def _on_what(self, folder: Path) -> str:
+        """The build argument by which an image stands on a good build, or has nothing to do with one."""
+        if "FROM_IMAGE" in (folder / "Dockerfile").read_text():
+            return f"FROM_IMAGE={self._made_here('good-1', '', '', '')}"
+        return f"BASE_IMAGE={self.base_image}"
 
     def _approve(self, build: Build) -> None:
         resolved = ask_registry(f"{build.repository}:{build.name}", None)

@@ -3,6 +3,7 @@
 They are forked from a server process that has Django loaded already, so that each begins within milliseconds.
 """
 
+import importlib
 import multiprocessing as mp
 import os
 import signal
@@ -48,6 +49,8 @@ class Rig:
     """Seconds; 0: as set."""
     patience: float = 0.0
     """Seconds for which failed undos are tried again; 0: as set."""
+    sets: tuple[tuple[str, Any], ...] = ()
+    """Names of the product, `chatbot_service.sending.SILENCE` for one, and what they are instead."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ def comes_back(job_id: int, rig: Rig | None = None) -> Worker:
 def process(deed: Callable[..., None], *given: Any) -> Worker:
     started = _SERVER.Process(target=deed, args=given, daemon=True)
     started.start()
+    # Else the next one to be started, maybe by another thread, takes the exit code from whoever waits for this one.
+    getattr(mp.process, "_children").discard(started)  # noqa: B009 - multiprocessing has no other word for it
     return Worker(started)
 
 
@@ -108,8 +113,12 @@ def _work(job_id: int, rig: Rig) -> None:
         settings.JOB_LEASE_SECONDS = rig.lease
     if rig.patience:
         runner.UNDO_PATIENCE = rig.patience
+    for name, value in rig.sets:
+        where, _, what = name.rpartition(".")
+        setattr(settings if where == "settings" else importlib.import_module(where), what, value)
     kind = Job.objects.get(pk=job_id).kind
-    KINDS[kind] = replace(KINDS[kind], steps=tuple(_rigged(step, rig) for step in KINDS[kind].steps))
+    steps, holding = (tuple(_rigged(step, rig) for step in those) for those in (KINDS[kind].steps, KINDS[kind].holding))
+    KINDS[kind] = replace(KINDS[kind], steps=steps, holding=holding)
     runner.run_job(job_id)
 
 
