@@ -9,12 +9,14 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from chatbot_service import restic_output as output
 from chatbot_service.foreign_text import one_line
-from chatbot_service.jobs.backup_ports import Checked, Measured, Node, Snapshot, Taken
+from chatbot_service.jobs.backup_ports import Checked, Measured, Node, NodesOf, Snapshot, Taken
 from chatbot_service.jobs.ports import Say
+from chatbot_service.restic_ahead import read_ahead
 from chatbot_service.restic_binary import find_binary
 from chatbot_service.restic_commands import (
     Place,
@@ -190,6 +192,15 @@ class Restic:
             node = output.node(line)
             if node:
                 yield node
+
+    @contextmanager
+    def ahead(self, snapshot: str, folders: Sequence[str]) -> Iterator[NodesOf]:
+        with read_ahead(lambda folder: self._runs.stream("ls", ls_argv(snapshot, folder, deep=True)), folders) as read:
+
+            def nodes(folder: str) -> Iterator[Node]:
+                return (node for line in read.lines(folder) if (node := output.node(line)))
+
+            yield nodes
 
     def restore(  # noqa: PLR0917 - as the protocol
         self, snapshot: str, paths: Sequence[str], into: str, measured: Measured, timeout: float, say: Say

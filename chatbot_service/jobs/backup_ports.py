@@ -5,6 +5,7 @@ All paths are absolute and of the host. Times are seconds; moments are aware and
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -76,6 +77,10 @@ class Node:
     mtime: datetime
 
 
+NodesOf = Callable[[str], Iterator[Node]]
+"""What is below a folder, itself included."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """`errors` in restic's words, at most 50; `damaged_packs`: IDs of files of the repository that are gone or broken."""
@@ -116,6 +121,9 @@ class Backups(Protocol):
 
     def nodes(self, snapshot: str, folder: str = "", *, deep: bool = True) -> Iterator[Node]:
         """Below `folder`, itself included; the whole snapshot without it. Not `deep`: the folder's own entries only."""
+
+    def ahead(self, snapshot: str, folders: Sequence[str]) -> AbstractContextManager[NodesOf]:
+        """Begins at once to read what is below each of the folders, while other things are done with the snapshot."""
 
     def restore(  # noqa: PLR0917 - a restore has this many facts
         self, snapshot: str, paths: Sequence[str], into: str, measured: Measured, timeout: float, say: Say

@@ -3,10 +3,9 @@
 And its undo, which swaps the same things once more.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from chatbot_service.jobs.backup_ports import Damaged, Kept, Node, Swap
+from chatbot_service.jobs.backup_ports import Damaged, Kept, NodesOf, Swap
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.putting_back import FROM_STOP_TO_PROOF, remember, swaps_of
 from chatbot_service.jobs.step import Fenced, Step
@@ -71,19 +70,34 @@ def _have_space(ctx: JobContext, swaps: list[Swap], takes: int) -> None:
 
 
 def stage(ctx: JobContext) -> str:
+    """Contents are compared by hash; then, taken from the snapshot meanwhile, names, owners, modes, sizes and times."""
     backup, swaps = the_backup(ctx), swaps_of(ctx)
-    notes: list[str] = []
+    with ctx.backups.ahead(backup.snapshot, [swap.target for swap in swaps]) as nodes:
+        _restore(ctx, backup, swaps)
+        notes = [note for swap in swaps for note in ctx.trees.harmless(swap, keep_setuid=False)]
+        for note in notes:
+            ctx.say(note)
+        compared = sum(_compared(ctx, swap, nodes) for swap in swaps)
+    # From here on the inodes of what is staged are known, by which the swap is followed.
+    ctx.memory.put("swaps", [_told(ctx.trees.seen(swap)) for swap in swaps])
+    ctx.kept.restoring(swaps_of(ctx))
+    return f"{compared:,} names as in the snapshot, contents compared by hash{f'; {notes[0]}' if notes else ''}"
+
+
+def _restore(ctx: JobContext, backup: Kept, swaps: list[Swap]) -> None:
     try:
         for root, those in _by_root(ctx, swaps).items():
             ctx.backups.restore(backup.snapshot, [swap.target for swap in those], root, ctx.measured, RESTORE_TIMEOUT, ctx.say)
-    except Broken as error:
-        _mark_if_damaged(ctx, backup, error)
+    except Damaged as error:
+        ctx.kept.spoilt(backup.id, "damaged", f"Found on a restore: {error}")
         raise
-    for swap in swaps:
-        notes += ctx.trees.harmless(swap, keep_setuid=False)
-    for note in notes:
-        ctx.say(note)
-    return f"every file compared by hash{f'; {notes[0]}' if notes else ''}"
+
+
+def _compared(ctx: JobContext, swap: Swap, nodes: NodesOf) -> int:
+    found = ctx.trees.differences(nodes(swap.target), swap.staged.removesuffix(swap.target), without_setuid=True)
+    if found.different:
+        raise Broken(f"what was staged differs from the snapshot in {found.different}: {'; '.join(found.examples[:5])}")
+    return found.compared
 
 
 def _by_root(ctx: JobContext, swaps: list[Swap]) -> dict[str, list[Swap]]:
@@ -93,35 +107,11 @@ def _by_root(ctx: JobContext, swaps: list[Swap]) -> dict[str, list[Swap]]:
     return roots
 
 
-def _mark_if_damaged(ctx: JobContext, backup: Kept, error: Broken) -> None:
-    if isinstance(error, Damaged):
-        ctx.kept.spoilt(backup.id, "damaged", f"Found on a restore: {error}")
-
-
 def discard(ctx: JobContext) -> str:
     """Of the old data nothing lies in the staging: whatever was swapped has been swapped back before this."""
     for swap in swaps_of(ctx):
         ctx.trees.discard(swap)
     return "what was staged is removed"
-
-
-def compare(ctx: JobContext) -> str:
-    """Names, owners, modes, sizes and times against the snapshot; then their inodes are known by which the swap is followed."""
-    backup, swaps = the_backup(ctx), swaps_of(ctx)
-    compared = 0
-    for swap in swaps:
-        into = swap.staged.removesuffix(swap.target)
-        found = ctx.trees.differences(_below(ctx, backup, swap), into, without_setuid=True)
-        compared += found.compared
-        if found.different:
-            raise Broken(f"what was staged differs from the snapshot in {found.different}: {'; '.join(found.examples[:5])}")
-    ctx.memory.put("swaps", [_told(ctx.trees.seen(swap)) for swap in swaps])
-    ctx.kept.restoring(swaps_of(ctx))
-    return f"{counted(compared, 'entry').replace('entrys', 'entries')} as in the snapshot"
-
-
-def _below(ctx: JobContext, backup: Kept, swap: Swap) -> Iterator[Node]:
-    return ctx.backups.nodes(backup.snapshot, swap.target)
 
 
 def _told(swap: Swap) -> dict[str, str]:
@@ -174,10 +164,9 @@ def clear_away(ctx: JobContext) -> str:
 
 
 CHOOSE = Step("choose", "Choose the backup, have the space", choose, not_restored, "note that it was not restored")
-STAGE = Step("stage", "Put it beside the data", stage, discard, "remove what was staged")
-COMPARE = Step("compare", "Compare it with the snapshot", compare)
+STAGE = Step("stage", "Put it beside the data and compare it", stage, discard, "remove what was staged")
 NOTE = Step("note", "Note it down", note_restored, commits=True)
-STEPS = (CHOOSE, STAGE, COMPARE, *FROM_STOP_TO_PROOF, NOTE)
+STEPS = (CHOOSE, STAGE, *FROM_STOP_TO_PROOF, NOTE)
 
 CHOOSE_UNDO = Step("choose", "See what the restore replaced", choose_undo, not_undone, "note that it was not undone")
 NOTE_UNDO = Step("note", "Note it down", note_undone, commits=True)

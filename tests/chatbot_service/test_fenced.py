@@ -14,7 +14,7 @@ LOOKS = {
     Engine: {"facts", "image", "containers", "container", "port_is_taken", "probe", "logs", "volume_path"},
     Compose: {"config", "settle"},
     ProjectFiles: {"read_pin", "has", "env_keys"},
-    Backups: {"snapshot", "snapshots", "check", "damaged_by", "nodes", "tar"},
+    Backups: {"snapshot", "snapshots", "check", "damaged_by", "nodes", "ahead", "tar"},
     Trees: {"problem", "survey", "changed_since", "free_bytes", "plan_swaps", "differences", "seen"},
 }
 ACTS = {Engine: ENGINE_ACTS, Compose: COMPOSE_ACTS, ProjectFiles: FILE_ACTS, Backups: BACKUP_ACTS, Trees: TREE_ACTS}
