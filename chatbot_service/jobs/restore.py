@@ -3,7 +3,10 @@
 And its undo, which swaps the same things once more.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
 
 from chatbot_service.jobs.backup_ports import Damaged, Kept, NodesOf, Swap
 from chatbot_service.jobs.context import JobContext
@@ -74,10 +77,11 @@ def stage(ctx: JobContext) -> str:
     backup, swaps = the_backup(ctx), swaps_of(ctx)
     with ctx.backups.ahead(backup.snapshot, [swap.target for swap in swaps]) as nodes:
         _restore(ctx, backup, swaps)
-        notes = [note for swap in swaps for note in ctx.trees.harmless(swap, keep_setuid=False)]
+        only_read = [swap for swap in swaps if _is_only_read(ctx, swap.target)]
+        notes = [note for swap in swaps for note in ctx.trees.harmless(swap, keep_setuid=swap in only_read)]
         for note in notes:
             ctx.say(note)
-        compared = sum(_compared(ctx, swap, nodes) for swap in swaps)
+        compared = sum(_compared(ctx, swap, nodes, without_setuid=swap not in only_read) for swap in swaps)
     # From here on the inodes of what is staged are known, by which the swap is followed.
     ctx.memory.put("swaps", [_told(ctx.trees.seen(swap)) for swap in swaps])
     ctx.kept.restoring(swaps_of(ctx))
@@ -93,8 +97,21 @@ def _restore(ctx: JobContext, backup: Kept, swaps: list[Swap]) -> None:
         raise
 
 
-def _compared(ctx: JobContext, swap: Swap, nodes: NodesOf) -> int:
-    found = ctx.trees.differences(nodes(swap.target), swap.staged.removesuffix(swap.target), without_setuid=True)
+def _is_only_read(ctx: JobContext, target: str) -> bool:
+    """By the service. The baseline allows no setuid file where it can write."""
+    rendered, folder = ctx.compose.config(ctx.project), PurePosixPath(target)
+    mounts = rendered["services"].get(ctx.project.service, {}).get("volumes", [])
+    mine = [mount for mount in mounts if folder.is_relative_to(_on_host(ctx, mount))]
+    return bool(mine) and all(mount.get("read_only") for mount in mine)
+
+
+def _on_host(ctx: JobContext, mount: Mapping[str, Any]) -> str:
+    source = str(mount.get("source") or "-")
+    return ctx.engine.volume_path(ctx.project.name, source) or "-" if mount.get("type") == "volume" else source
+
+
+def _compared(ctx: JobContext, swap: Swap, nodes: NodesOf, *, without_setuid: bool) -> int:
+    found = ctx.trees.differences(nodes(swap.target), swap.staged.removesuffix(swap.target), without_setuid=without_setuid)
     if found.different:
         raise Broken(f"what was staged differs from the snapshot in {found.different}: {'; '.join(found.examples[:5])}")
     return found.compared

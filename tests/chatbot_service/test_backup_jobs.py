@@ -352,6 +352,17 @@ def test_setuid_bits_do_not_come_back(stage: DataStage) -> None:
     assert "tool" in job.steps.get(key="stage", is_undo=False).output
 
 
+def test_setuid_bits_stay_where_the_service_can_only_read(stage: DataStage) -> None:
+    stage.world.rendered["services"]["chatbot"]["volumes"][0]["read_only"] = True
+    tool = stage.write("tool", "#!/bin/sh\n")
+    tool.chmod(0o4755)
+    backup = stage.backed_up()
+    tool.unlink()
+    job = stage.run(stage.restore(backup))
+    assert job.state == JobState.SUCCEEDED, job.error
+    assert tool.stat().st_mode & 0o7777 == 0o4755
+
+
 def test_a_rehearsal_restores_compares_boots_and_leaves_nothing(stage: DataStage) -> None:
     backup = stage.backed_up()
     job = stage.run(stage.start(Kind.REHEARSE))
