@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from chatbot_service import dispatch
+from chatbot_service import dispatch, operating
 from chatbot_service.dispatch import Request
 from chatbot_service.models import Job, JobState, Kind, Service
 from deploy_records.errors import Broken, Refused
@@ -16,10 +16,10 @@ def start_again(job: Job, request: Request) -> Job:
 
 
 def makes_sense(job: Job) -> bool:
-    """What succeeded is done; only a restart and a reading can be wanted twice."""
-    if job.is_active:
+    """What succeeded is done; only a restart, a reading and a check can be wanted twice."""
+    if job.is_active or Kind(job.kind) not in _AGAIN:
         return False
-    return job.state != JobState.SUCCEEDED or job.kind in {Kind.RESTART, Kind.INSPECT}
+    return job.state != JobState.SUCCEEDED or job.kind in {Kind.RESTART, Kind.INSPECT, Kind.HARDEN}
 
 
 def _service(job: Job) -> Service:
@@ -51,4 +51,6 @@ _AGAIN: dict[Kind, Callable[[Job, Request], Job]] = {
     Kind.INSPECT: _inspect,
     Kind.ADOPT: lambda job, request: dispatch.adopt(_service(job), request),
     Kind.RESOLVE: lambda job, request: dispatch.resolve(job.host, str(job.asked.get("reference", "")), request),
+    Kind.HARDEN: lambda job, request: operating.harden(_service(job), request),
+    Kind.CONFIGURE: operating.configure_again,
 }

@@ -18,7 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from chatbot_service.jobs.step import Fenced
-from chatbot_service.models import CLAIMED, Job, JobState
+from chatbot_service.models import CLAIMED, UNRECORDED, Job, JobState
 from deploy_records import audit
 
 
@@ -81,7 +81,8 @@ def claim(job_id: int) -> Claim | None:
             return None
         job = Job.objects.with_people().get(pk=job_id)
         action = "job.started" if fresh else "job.recovered"
-        audit.record(audit.WORKER, audit.Event(action, **audit.about(job), job=job.pk, changes={"fence": job.fence}))
+        if job.kind not in UNRECORDED:
+            audit.record(audit.WORKER, audit.Event(action, **audit.about(job), job=job.pk, changes={"fence": job.fence}))
     return Claim(job_id, job.fence, recovered=not fresh)
 
 

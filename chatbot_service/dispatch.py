@@ -15,7 +15,7 @@ from chatbot_service import past_the_gate
 from chatbot_service.asking import question
 from chatbot_service.claims import lapsed_jobs
 from chatbot_service.jobs.catalogue import KINDS, steps_of
-from chatbot_service.models import ACTIVE, READS_ONLY, Host, Job, JobState, Kind, Service
+from chatbot_service.models import ACTIVE, READS_ONLY, UNRECORDED, Host, Job, JobState, Kind, Service
 from chatbot_service.progress import lay_out
 from deploy_records import audit, deployments, lookup, verdict
 from deploy_records.errors import Broken, Invalid, Refused
@@ -57,6 +57,8 @@ class Order:
     service: Service | None = None
     target: str = ""
     asked: dict[str, Any] = field(default_factory=dict)
+    recorded: dict[str, Any] | None = None
+    """What the audit trail shows of `asked`; None: all of it."""
 
 
 def upgrade(service: Service, digest: str, request: Request) -> Job:
@@ -191,12 +193,18 @@ def start(order: Order, request: Request) -> Job:
                 from_digest=order.service.seen_digest if order.service else "",
             )  # fmt: skip
             lay_out(job, steps_of(order.kind, order.asked))
-            changes = {"target": order.target, **order.asked} if order.target else dict(order.asked)
-            audit.record(request.actor, audit.Event("job.asked", **audit.about(job), reason=reason, job=job.pk, changes=changes))
+            if order.kind not in UNRECORDED:
+                audit.record(request.actor, _event(order, job))
             transaction.on_commit(lambda: publish(job))
     except IntegrityError as error:
         raise Refused(_who_holds(order), code="busy") from error
     return job
+
+
+def _event(order: Order, job: Job) -> audit.Event:
+    told = order.asked if order.recorded is None else order.recorded
+    changes = {"target": order.target, **told} if order.target else dict(told)
+    return audit.Event("job.asked", **audit.about(job), reason=job.reason, job=job.pk, changes=changes)
 
 
 def _who_holds(order: Order) -> str:

@@ -21,7 +21,14 @@ TAIL = timedelta(minutes=2)
 
 ENDED_BADLY = frozenset({JobState.FAILED, JobState.CANCELLED, JobState.STUCK})
 _ONLY_READ = (*READS_ONLY, Kind.BACKUP, Kind.REHEARSE, Kind.CHECK)
-_PAUSES = {"upgrade": "switch", "rollback": "switch", "restart": "stop", "restore": "stop", "unrestore": "stop"}
+_PAUSES = {
+    "upgrade": "switch",
+    "rollback": "switch",
+    "restart": "stop",
+    "restore": "stop",
+    "unrestore": "stop",
+    "configure": "apply",
+}
 """The step with which the service stops answering."""
 
 

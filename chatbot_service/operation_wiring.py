@@ -9,11 +9,20 @@ from chatbot_service.claims import Claim
 from chatbot_service.container_look import ContainerLook
 from chatbot_service.engine import DockerEngine
 from chatbot_service.environment_folder import EnvironmentFolder
+from chatbot_service.jobs.catalogue import OPERATION
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.operation_ports import EnvironmentFile, OperationContext
 from chatbot_service.models import Job
 from chatbot_service.operation_records import JobOperation
+from chatbot_service.progress import Progress
 from chatbot_service.secrets import seal, unseal
+from chatbot_service.wiring import context_of
+
+
+def context_for(job: Job, progress: Progress, claim: Claim) -> JobContext:
+    """With what the job's kind needs."""
+    context = context_of(job, progress, claim)
+    return operation_context(context, job, claim) if job.kind in OPERATION else context
 
 
 def operation_context(context: JobContext, job: Job, claim: Claim) -> OperationContext:

@@ -20,6 +20,8 @@ FLUSH_EVERY = 0.4
 DIED = "The worker died here."
 FOR_UNDO_ONLY = frozenset({"pin_before", "env_before", "env_after"})
 """Texts from the host, which may hold values of its environment: forgotten when the job ends."""
+RESULT = "result"
+"""Has a field of its own when the job has ended."""
 
 
 def lay_out(job: Job, steps: tuple[Step, ...]) -> None:
@@ -130,7 +132,7 @@ class Progress:
 
     def facts_that_stay(self) -> dict[str, Any]:
         self.get("")
-        return {key: value for key, value in (self._facts or {}).items() if key not in FOR_UNDO_ONLY}
+        return {key: value for key, value in (self._facts or {}).items() if key not in FOR_UNDO_ONLY and key != RESULT}
 
     def _update(self, **fields: Any) -> None:
         if not self.claim.rows().update(**fields):

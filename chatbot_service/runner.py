@@ -12,9 +12,9 @@ from chatbot_service.fenced import fenced
 from chatbot_service.jobs.catalogue import steps_of
 from chatbot_service.jobs.context import Cancelled, JobContext
 from chatbot_service.jobs.step import Fenced, Outcome, Step, patient, run_steps, undo_steps
-from chatbot_service.models import Job, JobState, JobStep, StepState
+from chatbot_service.models import UNRECORDED, Job, JobState, JobStep, StepState
+from chatbot_service.operation_wiring import context_for
 from chatbot_service.progress import Progress
-from chatbot_service.wiring import context_of
 from deploy_records import audit
 from deploy_records.errors import Broken, Refused
 
@@ -28,7 +28,7 @@ UNDO_PAUSE = 2.0
 MakeContext = Callable[[Job, Progress, Claim], JobContext]
 
 
-def run_job(job_id: int, make_context: MakeContext = context_of) -> None:
+def run_job(job_id: int, make_context: MakeContext = context_for) -> None:
     """Claims and runs; returns at once when the job has ended or a live worker holds it."""
     held = claim(job_id)
     if held is None:
@@ -127,7 +127,8 @@ def _end(held: Claim, progress: Progress, state: JobState) -> None:
             raise Fenced(f"job {held.job_id} was taken over")
         job = Job.objects.with_people().get(pk=held.job_id)
         changes: dict[str, Any] = {"state": [was, state.value], "error": job.error}
-        audit.record(audit.WORKER, audit.Event(f"job.{state.value}", **audit.about(job), job=job.pk, changes=changes))
+        if job.kind not in UNRECORDED:
+            audit.record(audit.WORKER, audit.Event(f"job.{state.value}", **audit.about(job), job=job.pk, changes=changes))
 
 
 class Patience:

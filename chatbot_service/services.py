@@ -15,7 +15,7 @@ from chatbot_service import backup_plans, dispatch
 from chatbot_service.dispatch import Request
 from chatbot_service.jobs import adoption
 from chatbot_service.jobs.context import SmokeTest
-from chatbot_service.models import NAME, Environment, Job, JobState, Kind, Rehearsal, Service
+from chatbot_service.models import NAME, READS_ONLY, Environment, Job, JobState, Kind, Rehearsal, Service
 from deploy_records import audit
 from deploy_records.errors import Invalid, Refused
 from deploy_records.people import require
@@ -98,7 +98,7 @@ def change(service: Service, wish: Settings, request: Request) -> bool:
         changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
         if not changes:
             return False
-        holder = Job.objects.active().filter(service=service).first()
+        holder = Job.objects.active().filter(service=service).exclude(kind__in=READS_ONLY).first()
         if holder is not None:
             raise Refused(f"{holder} runs on {service}. Wait for its end. Nothing was changed.", code="busy")
         for key, value in after.items():

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Min, Q
 
 from chatbot_service.health.runs import Touch
-from chatbot_service.models import Job
+from chatbot_service.models import READS_ONLY, Job
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ def touching_jobs(services: Iterable[int], since: datetime) -> dict[int, list[He
     first_touch = Min("steps__started_at", filter=Q(steps__touches=True))
     still = Q(ended_at__gte=since) | Q(ended_at=None)
     jobs = Job.objects.filter(still, service__in=services, started_at__isnull=False).select_related("by")
+    jobs = jobs.exclude(kind__in=READS_ONLY)
     found: dict[int, list[Held]] = defaultdict(list)
     for job in jobs.annotate(touched=first_touch).order_by("created_at", "id"):
         touched: datetime | None = job.touched  # type: ignore[attr-defined]  # annotated above

@@ -45,6 +45,9 @@ OPERATE = (
     "chatbot_service.restore_backup",
     "chatbot_service.agree_to_restore",
     "chatbot_service.download_backup",
+    "chatbot_service.look_into_service",
+    "chatbot_service.check_hardening",
+    "chatbot_service.configure_service",
 )
 ROLES: dict[str, tuple[str, ...]] = {
     "Viewer": LOOK,
@@ -66,9 +69,13 @@ ROLES: dict[str, tuple[str, ...]] = {
         "deploy_records.import_report",
         "chatbot_service.cancel_job",
         "chatbot_service.agree_to_restore",
+        "chatbot_service.look_into_service",
     ),
     "Security reviewer": (
         *LOOK,
+        "chatbot_service.look_into_service",
+        "chatbot_service.check_hardening",
+        "chatbot_service.except_capability",
         "deploy_records.revoke_digest",
         "deploy_records.request_poam",
         "deploy_records.approve_poam",
@@ -79,6 +86,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Auditor": (*LOOK, "deploy_records.view_auditevent"),
     "Administrator": (
         *LOOK,
+        "chatbot_service.look_into_service",
         "chatbot_service.add_service",
         "chatbot_service.change_service",
         "chatbot_service.add_host",

@@ -4,8 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatbot_service.jobs import adopt, backup, lifecycle, looking_into, restore, restore_rehearsal, rollback, upgrade
+from chatbot_service.jobs import (
+    adopt,
+    backup,
+    configure,
+    hardening_check,
+    lifecycle,
+    looking,
+    looking_into,
+    restore,
+    restore_rehearsal,
+    rollback,
+    upgrade,
+)
 from chatbot_service.jobs.step import Step
+
+LOOK_INTO = "chatbot_service.look_into_service"
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,17 @@ KINDS: dict[str, KindOfJob] = {
     "unrestore": KindOfJob(restore.UNDO_STEPS, "chatbot_service.restore_backup", "Undoing a restore"),
     "browse": KindOfJob(looking_into.BROWSE_STEPS, "chatbot_service.view_backup", "Looking into a backup"),
     "download": KindOfJob(looking_into.DOWNLOAD_STEPS, "chatbot_service.download_backup", "Downloading a backup"),
+    "log": KindOfJob(looking.LOG_STEPS, LOOK_INTO, "Reading a service's log"),
+    "follow": KindOfJob(looking.LOG_STEPS, LOOK_INTO, "Reading a service's log"),
+    "probe": KindOfJob(looking.HEALTHCHECK_STEPS, LOOK_INTO, "Running a healthcheck by hand"),
+    "reach": KindOfJob(looking.REACH_STEPS, LOOK_INTO, "Trying a service's connections"),
+    "resources": KindOfJob(looking.RESOURCES_STEPS, LOOK_INTO, "Seeing what a service uses"),
+    "env": KindOfJob(looking.ENVIRONMENT_STEPS, LOOK_INTO, "Looking at a service's environment"),
+    "harden": KindOfJob(hardening_check.STEPS, "chatbot_service.check_hardening", "Checking a service's hardening"),
+    "configure": KindOfJob(configure.STEPS, "chatbot_service.configure_service", "Changing a service's environment"),
 }
+"""The kinds of `OPERATION` need an `operation_ports.OperationContext`."""
+OPERATION = frozenset({"log", "follow", "probe", "reach", "resources", "env", "harden", "configure"})
 
 
 def steps_of(kind: str, asked: Mapping[str, Any]) -> tuple[Step, ...]:

@@ -24,8 +24,10 @@ from chatbot_service.models.health import (
 from chatbot_service.models.operating import (
     ACTIVE,
     CLAIMED,
+    LOOKS,
     NAME,
     READS_ONLY,
+    UNRECORDED,
     Environment,
     HealthTransition,
     Host,
@@ -39,13 +41,21 @@ from chatbot_service.models.operating import (
     Service,
     StepState,
 )
-from chatbot_service.models.operation import CapabilityException, EnvironmentContract, EnvironmentVersion, HardeningCheck
+from chatbot_service.models.operation import (
+    CapabilityException,
+    EnvironmentContract,
+    EnvironmentVersion,
+    HardeningCheck,
+    ResourceBlock,
+)
 
 __all__ = [
     "ACTIVE",
     "CLAIMED",
+    "LOOKS",
     "NAME",
     "READS_ONLY",
+    "UNRECORDED",
     "Backup",
     "BackupMode",
     "BackupPlan",
@@ -72,6 +82,7 @@ __all__ = [
     "Kind",
     "RegistryLogin",
     "Rehearsal",
+    "ResourceBlock",
     "Restore",
     "RestoreRehearsal",
     "RestoreState",

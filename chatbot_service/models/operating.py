@@ -80,6 +80,7 @@ class Service(models.Model):
     data_paths = models.JSONField(default=list, help_text="Bind mounts and named volumes that hold its data.")
     required_env = models.JSONField(default=list, help_text="Keys that must have a value.")
     smoke_tests = models.JSONField(default=list, help_text="[{name, argv}] run inside the container after a switch.")
+    endpoints = models.JSONField(default=list, help_text="Addresses that it must reach; none: its model API alone.")
     found = models.JSONField(default=dict, help_text="What the compose file said when it was read, without values.")
     watch_seconds = models.PositiveIntegerField(default=30, help_text="How long a job stays responsible after the switch.")
     rehearsal = models.CharField(
@@ -112,6 +113,7 @@ class Service(models.Model):
             ("operate_service", "Can start, stop and restart a service"),
             ("upgrade_service", "Can upgrade a service"),
             ("rollback_service", "Can roll back a service"),
+            ("look_into_service", "Can look into a running container: log, environment, connections, resources"),
         )
 
     def __str__(self) -> str:
@@ -134,10 +136,22 @@ class Kind(models.TextChoices):
     CHECK = "check", "Check of the backups"
     BROWSE = "browse", "Look into a backup"
     DOWNLOAD = "download", "Download of a backup"
+    LOG = "log", "Log"
+    FOLLOW = "follow", "Log, followed"
+    PROBE = "probe", "Healthcheck by hand"
+    REACH = "reach", "Connections"
+    RESOURCES = "resources", "Resources"
+    ENVIRONMENT = "env", "Look at the environment"
+    HARDEN = "harden", "Hardening check"
+    CONFIGURE = "configure", "Change of the environment"
 
 
-READS_ONLY = (Kind.BROWSE, Kind.DOWNLOAD)
+LOOKS = (Kind.LOG, Kind.FOLLOW, Kind.PROBE, Kind.REACH, Kind.RESOURCES, Kind.ENVIRONMENT)
+"""Their result is what they saw, and is kept for a day."""
+READS_ONLY = (Kind.BROWSE, Kind.DOWNLOAD, *LOOKS, Kind.HARDEN)
 """Change nothing, so that they run beside each other and beside a job that does."""
+UNRECORDED = (Kind.FOLLOW,)
+"""Go on with what was asked for, and recorded, once: a log is followed by one every few seconds. Removed after a while."""
 
 
 class JobState(models.TextChoices):

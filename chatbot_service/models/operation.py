@@ -90,3 +90,18 @@ class EnvironmentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"environment {self.number} of {self.service}"
+
+
+class ResourceBlock(models.Model):
+    """What a service's container used, sampled every few minutes: those of four hours, packed by `resource_blocks`."""
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+", db_index=False)
+    start = models.BigIntegerField(help_text="Where its stretch begins, in seconds since 1970.")
+    count = models.PositiveIntegerField(default=0, help_text="How many samples it holds.")
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("service", "start"), name="one_resource_block_per_stretch"),)
+
+    def __str__(self) -> str:
+        return f"{self.count} samples of {self.service_id} from {self.start}"

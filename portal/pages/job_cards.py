@@ -12,7 +12,7 @@ from chatbot_service.job_sight import ENDED_BADLY, JobSight
 from chatbot_service.models import JobState, Kind
 from deploy_records.models import LedgerState
 from portal.health_lines import HealthLine, line_of
-from portal.sentences import job_backups
+from portal.sentences import job_backups, job_operation
 from portal.sentences.parts import said
 from portal.templatetags.digest import short
 from portal.templatetags.known_good import ProofRow
@@ -23,9 +23,10 @@ _NEAR = 9.0
 """Ticks closer than this many percent would be written over each other."""
 _LAST = 90.0
 """A word that begins farther to the right would stand beyond the panel."""
-_OF_A_CONTAINER = frozenset(
-    {Kind.UPGRADE, Kind.ROLLBACK, Kind.START, Kind.STOP, Kind.RESTART, Kind.BACKUP, Kind.RESTORE, Kind.UNDO_RESTORE}
-)
+_OF_A_CONTAINER = frozenset({
+    Kind.UPGRADE, Kind.ROLLBACK, Kind.START, Kind.STOP, Kind.RESTART, Kind.BACKUP, Kind.RESTORE, Kind.UNDO_RESTORE,
+    Kind.CONFIGURE,
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,14 @@ class Kept:
     word: str
     why: str
     url: str
+    icon: str = "archive"
 
 
 def kept_of(sight: JobSight) -> Kept | None:
     """From what the job row says alone."""
     job, service = sight.job, sight.service
+    if job.state == JobState.SUCCEEDED and job.kind in job_operation.KINDS and service is not None:
+        return Kept("See what was found", f"On the page of {service}", job_operation.page_of(job), "file-search")
     if job.state != JobState.SUCCEEDED or job.kind not in job_backups.KINDS or service is None:
         return None
     if job.kind == Kind.BROWSE:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from chatbot_service import again, dispatch
 from chatbot_service.job_sight import JobSight, follow
 from chatbot_service.jobs.catalogue import KINDS
-from chatbot_service.models import ACTIVE, Job, JobState, JobStep, Kind, Service, StepState
+from chatbot_service.models import ACTIVE, LOOKS, UNRECORDED, Job, JobState, JobStep, Kind, Service, StepState
 from deploy_records import poam_drafting
 from deploy_records.errors import Refused
 from deploy_records.models import PoamItem
@@ -242,13 +242,13 @@ def read_list(request: HttpRequest) -> JobList:
         rows=[listed(job) for job in page.rows],
         page=page,
         services=list(Service.objects.select_related("host")),
-        kinds=Kind.choices,
+        kinds=[(value, words) for value, words in Kind.choices if value not in UNRECORDED],
         states=JobState.choices,
         kind=kind,
         state=state,
         service=service,
-        active=Job.objects.active().count(),
-        total=Job.objects.count(),
+        active=_matching("", "active", None).count(),
+        total=_matching("", "", None).count(),
     )
 
 
@@ -257,8 +257,11 @@ def listed(job: Job) -> ListedJob:
 
 
 def _matching(kind: str, state: str, service: int | None) -> "Any":
-    rows = Job.objects.with_people()
-    if kind:
+    """Looks are many and change nothing: they are listed when they are asked for. Their results may be large."""
+    rows = Job.objects.with_people().exclude(kind__in=LOOKS)
+    if kind in LOOKS:
+        rows = Job.objects.with_people().filter(kind=kind).defer("result")
+    elif kind:
         rows = rows.filter(kind=kind)
     if state:
         rows = rows.filter(state__in=ACTIVE) if state == "active" else rows.filter(state=state)

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from chatbot_service import lights
 from chatbot_service.board import Row
 from chatbot_service.health.runs import PAUSE, UNKNOWN, WELL
-from chatbot_service.models import Job, Kind
+from chatbot_service.models import LOOKS, Job, Kind
 from deploy_records.models import Approval, Deployment, ImageDigest, Outcome
 from deploy_records.people import Person, holds
 from portal.pages.jobs import listed
@@ -132,8 +132,8 @@ def _previous(row: Row, approvals: Sequence[Approval]) -> Column | None:
 
 
 def _last_jobs(service: int) -> list[Job]:
-    """A look into a backup is none of the service's own."""
-    return list(Job.objects.with_people().filter(service=service).exclude(kind=Kind.BROWSE)[:LAST_JOBS])
+    """A look is none of the service's own."""
+    return list(Job.objects.with_people().filter(service=service).exclude(kind__in=(Kind.BROWSE, *LOOKS))[:LAST_JOBS])
 
 
 def _summary(row: Row) -> str:

@@ -10,7 +10,7 @@ from chatbot_service import lights
 from chatbot_service.foreign_text import one_line
 from chatbot_service.job_sight import JobSight
 from chatbot_service.models import Job, JobState, JobStep, Kind
-from portal.sentences import job_backups
+from portal.sentences import job_backups, job_operation
 from portal.sentences.parts import Answer, claim, full, said, some, strong
 from portal.templatetags.digest import hexes, short
 from portal.templatetags.moments import duration, exact
@@ -63,6 +63,7 @@ IN_STEP = {
 NOUN = {
     Kind.UPGRADE: "upgrade", Kind.ROLLBACK: "rollback", Kind.START: "start", Kind.STOP: "stop", Kind.RESTART: "restart",
     Kind.INSPECT: "reading", Kind.ADOPT: "taking it under management", Kind.RESOLVE: "registration", **job_backups.NOUN,
+    **job_operation.NOUN,
 }  # fmt: skip
 
 
@@ -140,6 +141,8 @@ def _running(sight: JobSight) -> SafeString:
 def _doing(sight: JobSight, key: str, name: str) -> SafeString:
     if sight.job.kind in job_backups.KINDS:
         return said(job_backups.DOING.get(key, name))
+    if sight.job.kind in job_operation.KINDS:
+        return said(job_operation.doing(sight.job, key, name))
     if key in _DOING and sight.job.target_digest:
         beside = " beside the running one" if key == "rehearse" else ""
         return said(_DOING[key], " ", _digest(sight, sight.job.target_digest), beside)
@@ -228,6 +231,8 @@ def _failed(sight: JobSight) -> SafeString:
 
 def _in_step(sight: JobSight, step: JobStep) -> str:
     words = job_backups.IN_STEP if sight.job.kind in job_backups.KINDS else IN_STEP
+    if sight.job.kind in job_operation.KINDS:
+        words = job_operation.IN_STEP
     return words.get(step.key, f"in “{step.name}”")
 
 
@@ -274,6 +279,7 @@ _DONE: dict[Kind, Callable[[JobSight], SafeString]] = {
     Kind.ADOPT: _adopted,
     Kind.RESOLVE: _resolved,
     **job_backups.DONE,
+    **job_operation.DONE,
 }
 _SAID: dict[JobState, Callable[[JobSight], SafeString]] = {
     JobState.QUEUED: _waiting,
@@ -297,8 +303,7 @@ def deed(job: Job) -> SafeString:
         return said("to ", short(job.target_digest), before)
     if job.kind in job_backups.KINDS:
         return job_backups.deed(job)
-    if job.kind == Kind.INSPECT:
-        return said(one_line(str(job.asked.get("directory", "")), 80))
-    if job.kind == Kind.RESOLVE:
-        return said(one_line(str(job.asked.get("reference", "")), 80))
-    return said("")
+    if job.kind in job_operation.KINDS:
+        return job_operation.deed(job)
+    about = {Kind.INSPECT: "directory", Kind.RESOLVE: "reference"}.get(Kind(job.kind))
+    return said(one_line(str(job.asked.get(about, "")), 80)) if about else said("")

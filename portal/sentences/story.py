@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from chatbot_service.foreign_text import one_line
 from chatbot_service.job_sight import JobSight
 from chatbot_service.models import JobState, JobStep, Kind, StepState
-from portal.sentences import job_backups
+from portal.sentences import job_backups, job_operation
 from portal.sentences.parts import full, listed, said, sentence, strong
 from portal.templatetags.digest import short
 
@@ -57,7 +57,7 @@ def story(sight: JobSight) -> Sequence[Line]:
 def _lines(sight: JobSight) -> Iterator[Line]:
     done = [step for step in sight.planned if step.state == StepState.DONE]
     safe, unsafe = [step for step in done if not step.touches], [step for step in done if step.touches]
-    past = job_backups.PAST if _is_on_backups(sight) else _PAST
+    past = _words(sight, job_backups.PAST, job_operation.PAST, _PAST)
     yield Line(sight.job.created_at, "ok", said("Started. ", *_sentence_of(safe, past)))
     if unsafe and unsafe[0].started_at:
         yield Line(unsafe[0].started_at, "ok", said("Then on the service: ", _listed(unsafe, past), "."))
@@ -75,6 +75,14 @@ def _lines(sight: JobSight) -> Iterator[Line]:
         yield Line(sight.job.ended_at, *_end(sight))
 
 
+def _words(
+    sight: JobSight, on_backups: Mapping[str, str], operating: Mapping[str, str], others: Mapping[str, str]
+) -> Mapping[str, str]:
+    if _is_on_backups(sight):
+        return on_backups
+    return operating if sight.job.kind in job_operation.KINDS else others
+
+
 def _is_on_backups(sight: JobSight) -> bool:
     return sight.job.kind in job_backups.KINDS
 
@@ -89,9 +97,10 @@ def _listed(steps: Sequence[JobStep], past: Mapping[str, str]) -> SafeString:
 
 def _undone(sight: JobSight) -> SafeString:
     done = [step for step in sight.undos if step.state == StepState.DONE]
-    put_back = job_backups.PUT_BACK if _is_on_backups(sight) else _PUT_BACK
+    put_back = _words(sight, job_backups.PUT_BACK, job_operation.PUT_BACK, _PUT_BACK)
     names = listed([put_back.get(step.key, f"“{step.name}” was done") for step in done])
-    not_pinned = "" if sight.touched or _is_on_backups(sight) else " The pin had not been written."
+    of_digests = sight.job.kind not in job_backups.KINDS | job_operation.KINDS
+    not_pinned = "" if sight.touched or not of_digests else " The pin had not been written."
     return said("Undone: ", names, ".", not_pinned) if done else said("Nothing could be undone.")
 
 
@@ -124,11 +133,17 @@ def _undo_now(sight: JobSight) -> SafeString:
     if _is_on_backups(sight):
         return said(first, *job_backups.if_it_fails(sight))
     if not sight.touched:
-        keeps = said(short(sight.from_digest), " keeps serving") if sight.from_digest else said("The service stays as it is")
-        return said(first, "Nothing else has been changed: ", keeps, ", the pin stays as it is.")
+        return said(first, _untouched(sight))
     if sight.job.kind in {Kind.UPGRADE, Kind.ROLLBACK} and sight.from_digest:
         return said(first, short(sight.from_digest), " runs again, and that is proved before the job ends.")
     return said(first, "The page then says what holds.")
+
+
+def _untouched(sight: JobSight) -> SafeString:
+    if sight.job.kind == Kind.CONFIGURE:
+        return said("The service runs on with the environment it has.")
+    keeps = said(short(sight.from_digest), " keeps serving") if sight.from_digest else said("The service stays as it is")
+    return said("Nothing else has been changed: ", keeps, ", the pin stays as it is.")
 
 
 def _worker_dies() -> SafeString:
