@@ -4,12 +4,15 @@ import hashlib
 import os
 import random
 import shutil
+import signal
 import stat
+import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,7 +44,7 @@ services:
     ports: ["127.0.0.1:{port}:8080"]
     stop_grace_period: 5s
     environment: {{BEATS: "{beats}", LINGERS: "{lingers}"}}
-    volumes: ["./data:/data"{volume}]
+    volumes: ["{data}:/data"{volume}]
 {volumes}"""
 
 
@@ -66,17 +69,22 @@ _numbers = _counted()
 class DataStand(Stand):
     """`volume`: it has a named volume as well. `beats`: it writes all the time. `lingers`: seconds it takes to stop.
 
-    `repositories`: the folder for its backups.
+    `repositories`: the folder for its backups. `disk`: its data are a small file system ("at") or lie in one ("in").
     """
 
     volume: bool = False
     beats: bool = False
     lingers: float = 0
     repositories: Path | None = None
+    disk: str = ""
 
     @property
     def data(self) -> Path:
-        return self.folder / "data"
+        return self.folder / ("disk/data" if self.disk == "in" else "data")
+
+    @property
+    def small_disk(self) -> Path:
+        return self.data if self.disk == "at" else self.folder / "disk"
 
     @property
     def in_volume(self) -> Path:
@@ -100,10 +108,12 @@ class DataStand(Stand):
 
     def _lay_out(self, runs: Build) -> None:
         self.folder.mkdir()
+        if self.disk:
+            mounted(self.small_disk, "160m")
         self.fill(self.data)
         named = {"volume": ', "box:/box"', "volumes": "volumes: {box: {}}\n"} if self.volume else {"volume": "", "volumes": ""}
         text = _COMPOSE.format(
-            service=SERVICE, port=self.port, beats="1" if self.beats else "", lingers=self.lingers or "", **named
+            service=SERVICE, data=self.data, port=self.port, beats="1" if self.beats else "", lingers=self.lingers or "", **named
         )
         (self.folder / "docker-compose.yml").write_text(text)
         (self.folder / ".env").write_text("SOME_SECRET=not to be kept\n")
@@ -152,6 +162,12 @@ class DataStand(Stand):
     def backed_up(self, mode: str = "live", rig: Rig = QUICKLY) -> Backup:
         return Backup.objects.get(job=self.well(self.backup(mode), rig))
 
+    def aged(self, backup: Backup) -> Backup:
+        """As if it had been taken on another day: of one day the last one alone is kept."""
+        days = Backup.objects.filter(service=self.service).count()
+        Backup.objects.filter(pk=backup.pk).update(at=backup.at - timedelta(days=days))
+        return backup
+
     def restore(self, backup: Backup, *paths: Path | str) -> Job:
         asked = [str(path) for path in paths]
         job = backup_starting.restore(backup, asked, self.request, confirmed=self.name)
@@ -161,14 +177,36 @@ class DataStand(Stand):
     def undo(self, restored: Job) -> Job:
         return backup_starting.undo_restore(Restore.objects.get(job=restored), self.request)
 
-    def killed(self, job: Job, after: float, rig: Rig = QUICKLY) -> bool:
-        """Its worker is killed so many seconds after it took the job; the next one ends it. Whether it was hit."""
+    @contextmanager
+    def stopped_before(self, job: Job, step: str, **rig: Any) -> Iterator[None]:
+        """Its worker stands still before that step, and goes on to the end of the job afterwards."""
+        stops = Rig(step, signal=signal.SIGSTOP, **({"sets": BRISK} | rig))
+        with workers.worker(job.pk, stops) as worker:
+            _until(lambda: _is_stopped(worker), worker)
+            yield
+            worker.send(signal.SIGCONT)
+            assert worker.ends_with(WITHIN) == 0
+        job.refresh_from_db()
+
+    def killed(self, job: Job, after: float, rig: Rig = QUICKLY, step: str = "", again: float | None = None) -> bool:
+        """Its worker is killed so many seconds after it took the job, or began that step; the next one ends it.
+
+        `again`: the next one is killed as well, so long after it began to undo that step. Whether it was hit.
+        """
         with workers.worker(job.pk, rig) as worker:
-            _until_claimed(job, worker)
+            _until(lambda: not Job.objects.filter(pk=job.pk, state="queued").exists(), worker)
+            _until(lambda: not step or job.steps.filter(key=step).exclude(state="waiting").exists(), worker)
             worker.process.join(after)
             worker.process.kill()
             hit = worker.ends_with(WITHIN) != 0
         job.refresh_from_db()
+        if job.is_active and again is not None:
+            with workers.comes_back(job.pk, rig) as worker:
+                _until(lambda: job.steps.filter(key=step, is_undo=True).exists(), worker)
+                worker.process.join(again)
+                worker.process.kill()
+                worker.ends_with(WITHIN)
+            job.refresh_from_db()
         if job.is_active:
             assert hit, f"{job} was left by its worker"
             assert workers.comes_back(job.pk, rig).ends_with(WITHIN) == 0
@@ -240,16 +278,40 @@ class DataStand(Stand):
 
     def clear(self) -> None:
         super().clear()
+        if self.disk and self.small_disk.is_mount():
+            unmounted(self.small_disk)
         if self.volume:
             self.cli("volume", "rm", "--force", f"{self.name}_box")
 
 
-def _until_claimed(job: Job, worker: Worker) -> None:
+def mounted(folder: Path, size: str) -> None:
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
+
+
+def unmounted(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", folder], check=False)
+
+
+def filled(disk: Path, but: int) -> Path:
+    """A file that takes all the space there is, but so many bytes."""
+    free = os.statvfs(disk)
+    file = disk / "filler"
+    with file.open("wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, free.f_bavail * free.f_frsize - but)
+    return file
+
+
+def _until(so: Callable[[], bool], worker: Worker) -> None:
     ends = time.monotonic() + WITHIN
-    while Job.objects.filter(pk=job.pk, state="queued").exists():
+    while not so():
         assert time.monotonic() < ends
         assert worker.process.is_alive()
         time.sleep(0.005)
+
+
+def _is_stopped(worker: Worker) -> bool:
+    return Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def own(folder: Path) -> None:
@@ -260,7 +322,7 @@ def own(folder: Path) -> None:
 def tree_of(paths: Path | Sequence[Path]) -> str:
     """A hash over all that is below: names, types, modes, owners, times, contents, links, attributes, holes left aside.
 
-    The portal's own folders are passed over.
+    The portal's own folders are passed over, and so is the time of a mount point, in which they come and go.
     """
     told = hashlib.sha256()
     for top in [paths] if isinstance(paths, Path) else paths:
@@ -289,6 +351,6 @@ def _look(path: bytes, linked: dict[int, bytes]) -> tuple[Any, ...]:
         content = os.readlink(path)  # noqa: PTH115 - bytes
     names = os.listxattr(path, follow_symlinks=False)
     attributes = [(name, os.getxattr(path, name, follow_symlinks=False)) for name in sorted(names)]
-    time_of = found.st_mtime_ns if not stat.S_ISLNK(kind) else 0
+    time_of = 0 if stat.S_ISLNK(kind) or os.path.ismount(path) else found.st_mtime_ns
     first = linked.setdefault(found.st_ino, path) if found.st_nlink > 1 and not stat.S_ISDIR(kind) else b""
     return path, kind, found.st_mode, found.st_uid, found.st_gid, time_of, content, attributes, first
