@@ -7,6 +7,8 @@ from celery.signals import worker_ready
 
 from chatbot_service import backup_clearing, backup_due, backup_places, dispatch, hosts, runner
 from chatbot_service.models import Host
+from chatbot_service.signals import looking, sending
+from chatbot_service.signals import records as signal_records
 from deploy_records import poam_warnings, reviews, scan_imports
 
 
@@ -52,6 +54,32 @@ def review_approvals() -> None:
 def start_due_backups() -> None:
     """Every minute: what backup plans ask for and is due."""
     backup_due.start_due()
+
+
+@shared_task(expires=25)
+def look_for_signals() -> None:
+    """Every half minute: what is known of all services and exceptions is held against the rules."""
+    signal_records.look()
+    sending.forget_old()
+    send_deliveries.apply_async()
+
+
+@shared_task(expires=50)
+def look_at_hosts() -> None:
+    """Every minute: what the rules need and only a worker of the host can see."""
+    for host in Host.objects.all():
+        look_at_host.apply_async((host.name,), queue=host.queue)
+
+
+@shared_task(expires=50)
+def look_at_host(name: str) -> None:
+    looking.look_at_host(name)
+
+
+@shared_task(expires=15)
+def send_deliveries() -> None:
+    """Every 15 s, and right after a look: what people are to be told, and what could not be told before."""
+    sending.send_due()
 
 
 @worker_ready.connect

@@ -25,6 +25,10 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "backup.verified": ("Backup verified", "ok"),
     "capability.excepted": ("A capability may stay for a while", "warn"),
     "capability.exception-ended": ("Exception for a capability ended", "off"),
+    "channel.added": ("Channel for notifications added", _QUIET),
+    "channel.changed": ("Channel for notifications changed", _QUIET),
+    "channel.forgotten": ("Channel for notifications forgotten", "off"),
+    "channel.tested": ("Test message asked for", _QUIET),
     "deployment.began": ("Deployed", "ok"),
     "deployment.ended": ("Deployment ended", "off"),
     "deployment.healthy": ("Ran healthy", "ok"),
@@ -106,6 +110,9 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "service.changed": ("Settings changed", _QUIET),
     "service.drift_ended": ("Drift ended", "ok"),
     "service.drifted": ("Drift found", "stop"),
+    "signal.acknowledged": ("Signal acknowledged", "ok"),
+    "signal.closed": ("Signal closed by itself", "ok"),
+    "signal.opened": ("Signal opened", "warn"),
 }
 
 AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -118,6 +125,7 @@ AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "services": ("Services and hosts", ("service.", "host.")),
     "people": ("People and sign-in", ("person.",)),
     "registries": ("Registries", ("registry.",)),
+    "signals": ("Signals and notifications", ("signal.", "channel.")),
     "trail": ("Checks of the trail", ("audit.",)),
     "refused": ("Anything refused", ("refused", "job.refused", "person.sign_in_refused", "report.refused")),
 }

@@ -132,6 +132,9 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "chatbot_service.tasks.sweep_hosts", "schedule": env.whole("KG_SWEEP_SECONDS", 15, least=1)},
     "warn": {"task": "chatbot_service.tasks.warn_of_exceptions", "schedule": env.whole("KG_WARN_SECONDS", 600, least=1)},
     "backups": {"task": "chatbot_service.tasks.start_due_backups", "schedule": env.whole("KG_BACKUP_SECONDS", 60, least=1)},
+    "signals": {"task": "chatbot_service.tasks.look_for_signals", "schedule": env.whole("KG_SIGNAL_SECONDS", 30, least=1)},
+    "sights": {"task": "chatbot_service.tasks.look_at_hosts", "schedule": env.whole("KG_SIGHT_SECONDS", 60, least=1)},
+    "deliveries": {"task": "chatbot_service.tasks.send_deliveries", "schedule": env.whole("KG_DELIVERY_SECONDS", 15, least=1)},
     "reviews": {"task": "chatbot_service.tasks.review_approvals", "schedule": env.whole("KG_REVIEW_SECONDS", 300, least=1)},
 }
 
@@ -144,6 +147,10 @@ EMAIL_HOST_PASSWORD = env.text("KG_SMTP_PASSWORD")
 EMAIL_USE_TLS = env.flag("KG_SMTP_STARTTLS", default=False)
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.text("KG_MAIL_FROM", "known-good@localhost")
+
+# Notifications: webhooks that may lie inside this network (host or host:port); where people find the portal, for links
+NOTIFY_PRIVATE = env.words("KG_NOTIFY_PRIVATE", [])
+PUBLIC_URL = env.text("KG_PUBLIC_URL").rstrip("/")
 
 # Docker: workers only
 COMPOSE_BINARY = env.text("KG_COMPOSE_BINARY")

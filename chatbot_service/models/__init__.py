@@ -1,5 +1,6 @@
 """What is operated: hosts, services, jobs, health as it was seen (`operating.py`) and as it was probed (`health.py`); what is
-backed up and put back (`backups.py`); how it is configured and hardened (`operation.py`).
+backed up and put back (`backups.py`); how it is configured and hardened (`operation.py`); what was noticed and who is
+told of it (`signals.py`).
 """
 
 from chatbot_service.models.backups import (
@@ -48,6 +49,7 @@ from chatbot_service.models.operation import (
     HardeningCheck,
     ResourceBlock,
 )
+from chatbot_service.models.signals import Channel, ChannelKind, Delivery, DeliveryState, Signal, SignalKind, SignalSight
 
 __all__ = [
     "ACTIVE",
@@ -62,6 +64,10 @@ __all__ = [
     "BackupRepository",
     "BackupState",
     "CapabilityException",
+    "Channel",
+    "ChannelKind",
+    "Delivery",
+    "DeliveryState",
     "Environment",
     "EnvironmentContract",
     "EnvironmentVersion",
@@ -87,5 +93,8 @@ __all__ = [
     "RestoreRehearsal",
     "RestoreState",
     "Service",
+    "Signal",
+    "SignalKind",
+    "SignalSight",
     "StepState",
 ]
