@@ -1,10 +1,11 @@
 """Where a service keeps its data, as paths of its host: what is proposed, what is taken, and where a named volume lies."""
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from chatbot_service.backup_urls import within
 from chatbot_service.models import Service
+from chatbot_service.trees_paths import SYSTEM
 from deploy_records import audit
 from deploy_records.errors import Invalid, Refused
 from deploy_records.rules.digest import shown
@@ -12,17 +13,9 @@ from deploy_records.rules.words import cannot_be_seen, named
 
 MOST_PATHS = 50
 _MOST_PATH = 500
-_NO_DATA = (
-    "/proc",
-    "/sys",
-    "/dev",
-    "/run",
-    "/var/run",
-    "/etc/localtime",
-    "/etc/timezone",
-    "/lib/modules",
-    "/var/lib/docker.sock",
-)
+_ENGINES_OWN = "/var/lib/docker"
+_VOLUMES = f"{_ENGINES_OWN}/volumes"
+_NO_DATA = (*SYSTEM, "/var/run", "/root/.ssh", "/var/spool/cron")
 _TOO_MUCH = frozenset(
     f"/{name}" for name in ("", "etc", "home", "root", "usr", "var", "var/lib", "var/lib/docker", "boot", "opt", "srv", "tmp")
 )
@@ -38,7 +31,8 @@ def proposed(sources: Iterable[str]) -> list[str]:
 
 
 def _is_the_system(path: str) -> bool:
-    return any(within(path, one) for one in _NO_DATA)
+    of_the_engine = within(path, _ENGINES_OWN) and not within(path, _VOLUMES)
+    return of_the_engine or any(within(path, one) for one in _NO_DATA)
 
 
 def checked_paths(paths: Sequence[str]) -> list[str]:
@@ -66,6 +60,13 @@ def _checked(path: str) -> str:
     return path
 
 
+def foreign_paths(service: Service, paths: Iterable[str]) -> list[str]:
+    """Those that the service neither mounts nor has in its project's folder."""
+    mounted = [str(path) for path in service.found.get("data_paths", ())]
+    own = [*mounted, *service.found.get("volume_folders", {}).values(), service.project_dir]
+    return sorted(path for path in paths if path not in mounted and not any(within(path, one) for one in own))
+
+
 def is_plain(path: str) -> bool:
     """Absolute, and written as what it is: nothing in it leads elsewhere."""
     return path.startswith("/") and not path.startswith("//") and posixpath.normpath(path) == path and "\x00" not in path
@@ -90,13 +91,15 @@ def paths_on_host(service: Service) -> tuple[str, ...]:
     if missing:
         words = "Start the service once, or write where its data lie among the data paths of its backup plan"
         raise Refused(f"There is no volume {shown(missing)} of {service} on the host. {words}. Nothing was changed.")
-    return _remembered(service, [places.get(path, path) for path in service.data_paths])
+    return _remembered(service, [places.get(path, path) for path in service.data_paths], places)
 
 
-def _remembered(service: Service, paths: list[str]) -> tuple[str, ...]:
+def _remembered(service: Service, paths: list[str], places: Mapping[str, str]) -> tuple[str, ...]:
     with audit.changing():
         before = list(service.data_paths)
         if Service.objects.filter(pk=service.pk, data_paths=before).update(data_paths=paths):
+            folders = {**service.found.get("volume_folders", {}), **places}
+            Service.objects.filter(pk=service.pk).update(found={**service.found, "volume_folders": folders})
             changes = {"data_paths": [before, paths]}
             audit.record(audit.WORKER, audit.Event("service.changed", **audit.about(service), changes=changes))
     service.data_paths = paths

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from chatbot_service.backup_paths import checked_paths, proposed
+from chatbot_service.backup_paths import checked_paths, foreign_paths, proposed
 from chatbot_service.backup_places import DEFAULT
 from chatbot_service.backup_schedule import checked_cron, longest_gap
 from chatbot_service.backup_urls import scheme_of, within
@@ -18,7 +18,8 @@ from deploy_records.people import require
 from deploy_records.rules.digest import shown
 
 MAY_CHANGE = "chatbot_service.back_up_service"
-MAY_SET_TWO_PEOPLE = "chatbot_service.change_service"
+MAY_GO_FURTHER = "chatbot_service.change_service"
+"""Two people or one, values of the environment file, folders that are not known to be the service's."""
 TO_DO = "Changing how a service is backed up"
 _RANGES = {
     "longest_pause": (1, 3600),
@@ -77,14 +78,26 @@ def change(service: Service, values: Mapping[str, Any], request: Request) -> boo
         changes = _differences(before, {**_told(plan), "data_paths": service.data_paths}, is_new=is_new)
         if not changes:
             return False
-        if "two_people" in changes and (plan.two_people or not is_new):
-            require(request.person, MAY_SET_TWO_PEOPLE, "Changing whether a restore takes two people")
+        _check_who_may(plan, service, changes, request, is_new=is_new)
         _check(plan, service)
         _wait_for_the_holder(service)
         plan.save()
         service.save(update_fields=["data_paths"])
         audit.record(request.actor, Event("backup.changed", **about(service), changes=changes, reason=request.reason))
     return True
+
+
+def _check_who_may(plan: BackupPlan, service: Service, changes: Mapping[str, Any], request: Request, *, is_new: bool) -> None:
+    """Workers read as root, and whoever may download gets what they read: so operators choose among what is the service's own."""
+    if "two_people" in changes and (plan.two_people or not is_new):
+        require(request.person, MAY_GO_FURTHER, "Changing whether a restore takes two people")
+    if "with_values" in changes and plan.with_values:
+        require(request.person, MAY_GO_FURTHER, "Keeping the values of the environment file")
+    if "data_paths" in changes:
+        strange = foreign_paths(service, set(service.data_paths) - set(changes["data_paths"][0]))
+        if strange:
+            what = f"Backing up {shown(strange[0])}, which {service} does not mount and which is not in its project's folder,"
+            require(request.person, MAY_GO_FURTHER, what)
 
 
 def _plan_of(service: Service, values: Mapping[str, Any]) -> tuple[BackupPlan, bool]:
@@ -135,6 +148,15 @@ def _check(plan: BackupPlan, service: Service) -> None:
     for name in _FLAGS:
         setattr(plan, name, bool(getattr(plan, name)))
     _check_cron(plan)
+    _check_folders(plan, service)
+
+
+def _check_folders(plan: BackupPlan, service: Service) -> None:
+    env = f"{service.project_dir.rstrip('/')}/.env"
+    around = next((path for path in service.data_paths if within(env, path)), "")
+    if around and not plan.with_values:
+        words = f"{shown(around)} holds the environment file, whose values are not to be kept"
+        raise Refused(f"{words}. Name the folders beside it, or keep the values as well. Nothing was changed.", code="env-file")
     if scheme_of(plan.repository.url) == "":
         for path in service.data_paths:
             if within(plan.repository.url, path) or within(path, plan.repository.url):

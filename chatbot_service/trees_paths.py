@@ -12,7 +12,7 @@ from deploy_records.errors import Broken, Refused
 
 OWN_PREFIX = ".known-good-"
 _STAGING = re.compile(r"\.known-good-restore-[0-9]+")
-_SYSTEM = ("/proc", "/sys", "/dev", "/boot", "/run", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SYSTEM = ("/proc", "/sys", "/dev", "/boot", "/run", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _TOO_WIDE = ("/", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/var", "/var/lib", "/var/lib/docker")  # noqa: S108 - named, not used
 _FOR_SERVICES = "demo"
 """The one folder below the state folder that holds a service's data."""
@@ -49,7 +49,7 @@ def staging_root(staged: str) -> str:
 def problem(path: str, state: str) -> str:
     if not plain(path):
         return f"{shown(path)} is not an absolute path without `.` and `..`."
-    if path in _TOO_WIDE or any(below(path, folder) for folder in _SYSTEM):
+    if path in _TOO_WIDE or any(below(path, folder) for folder in SYSTEM):
         return f"{shown(path)} belongs to the operating system. Name a folder that holds nothing but data of the service."
     if below(state, path) or (below(path, state) and not below(path, f"{state}/{_FOR_SERVICES}")):
         return f"{shown(path)} overlaps with the portal's own folder {shown(state)}."

@@ -63,10 +63,10 @@ class PlanForm(forms.Form):
         label="A second person must agree to a restore", required=False, help_text="Somebody else than who asks for it."
     )
 
-    def __init__(self, *args: Any, may_set_two_people: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_go_further: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not may_set_two_people:
-            del self.fields["two_people"]
+        if not may_go_further:
+            del self.fields["two_people"], self.fields["with_values"]
 
     def values(self) -> dict[str, Any]:
         given = dict(self.cleaned_data)
@@ -80,9 +80,9 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     row = rows.row_or_404(pk)
     service = row.service
     plan = BackupPlan.objects.filter(service=service).select_related("repository").first()
-    may_set = holds(request.user, backup_plans.MAY_SET_TWO_PEOPLE)
+    may_set = holds(request.user, backup_plans.MAY_GO_FURTHER)
     given = request.POST if request.method == "POST" else None
-    form = PlanForm(given, initial=_initial(service, plan), may_set_two_people=may_set)
+    form = PlanForm(given, initial=_initial(service, plan), may_go_further=may_set)
     refusal, status = "", 200
     if request.method == "POST" and form.is_valid():
         try:
@@ -99,7 +99,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
         "refusal": refusal,
         "modes": [(value, label, MODE_MEANS[BackupMode(value)]) for value, label in BackupMode.choices],
         "mode": form["mode"].value(),
-        "who_sets_two": listed([role.lower() for role in roles_that_may(backup_plans.MAY_SET_TWO_PEOPLE)], " or "),
+        "who_sets_two": listed([role.lower() for role in roles_that_may(backup_plans.MAY_GO_FURTHER)], " or "),
         "proposed": _proposed(service),
         **_times(service, _asked_times(form)),
     }
@@ -124,8 +124,10 @@ def _initial(service: Service, plan: BackupPlan | None) -> dict[str, Any]:
 
 def _proposed(service: Service) -> Sequence[str]:
     """What the compose file named and is not in the list."""
-    named = service.found.get("data_paths", ()) if isinstance(service.found, dict) else ()
-    return [str(path) for path in named if path not in service.data_paths]
+    found = service.found if isinstance(service.found, dict) else {}
+    folders = found.get("volume_folders", {})
+    there = set(service.data_paths)
+    return [str(path) for path in found.get("data_paths", ()) if not there & {path, folders.get(path, path)}]
 
 
 def _asked_times(form: PlanForm) -> Mapping[str, Any]:

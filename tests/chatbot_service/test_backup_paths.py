@@ -24,6 +24,7 @@ def test_paths_apart_from_one_another_are_taken() -> None:
     [
         ["srv/bot"], [""], ["/srv/../etc"], ["/srv/bot/"], ["//srv/bot"], ["/srv//bot"], ["/srv/./bot"], ["/"], ["/etc"],
         ["/proc/self"], ["/run/docker.sock"], ["/srv/a\x00b"], ["/srv/a\nb"], ["/srv/\u202eb"], ["/srv/" + "x" * 500],
+        ["/root/.ssh"], ["/var/lib/docker/containers"], ["/etc/ssh"],
         ["/srv/a", "/srv/a"], ["/srv/a", "/srv/a/b"], ["/srv/a/b", "/srv/a"], [f"/srv/bot/{n}" for n in range(51)],
     ],
 )  # fmt: skip
@@ -54,6 +55,8 @@ def test_a_named_volume_becomes_its_place_on_the_host_and_stays_it(monkeypatch: 
     service = make.service("bot", data_paths=["/srv/bot/uploads", "data"])
     expected = ("/srv/bot/uploads", "/var/lib/docker/volumes/bot_data/_data")
     assert paths_on_host(service) == expected
+    service.refresh_from_db()
+    assert service.found["volume_folders"] == {"data": "/var/lib/docker/volumes/bot_data/_data"}
     service.refresh_from_db()
     assert tuple(service.data_paths) == expected
     assert AuditEvent.objects.get(action="service.changed").actor == "worker"

@@ -112,10 +112,11 @@ def test_times_further_apart_than_the_rpo_are_fine_where_nothing_is_scheduled(se
     assert plans.change(service, {"cron": "0 3 * * 1-5", "scheduled": False}, _by(olga))
 
 
-def test_data_do_not_lie_in_the_place_for_backups_nor_the_other_way_round(service: Service, olga: User) -> None:
+def test_data_do_not_lie_in_the_place_for_backups_nor_the_other_way_round(service: Service) -> None:
+    ada = make.person("Administrator")
     for path in ("/srv/backups", "/srv/backups/local/x"):
         with pytest.raises(Refused, match="lie in one another"):
-            plans.change(service, {"data_paths": [path]}, _by(olga))
+            plans.change(service, {"data_paths": [path]}, _by(ada))
 
 
 def test_the_name_of_a_volume_stays_until_a_worker_knows_where_it_lies(olga: User) -> None:
@@ -141,3 +142,27 @@ def test_a_service_without_a_plan_gets_one_by_being_changed(olga: User) -> None:
         plans.change(service, {"mode": "paused"}, _by(olga))
     assert plans.change(service, {"mode": "paused", "repository": backups.repository()}, _by(olga))
     assert BackupPlan.objects.get(service=service).mode == "paused"
+
+
+def test_an_operator_names_only_folders_of_the_service_itself(olga: User) -> None:
+    """Workers read as root, and what they read can be downloaded."""
+    service = make.service(
+        "bot", found={"data_paths": ["/data/bot", "cache"], "volume_folders": {"cache": "/var/lib/docker/volumes/c/_data"}}
+    )
+    backups.plan(service)
+    with pytest.raises(NotAllowed, match="does not mount"):
+        plans.change(service, {"data_paths": ["/home/somebody"]}, _by(olga))
+    own = ["/srv/bot/exports", "/data/bot", "/var/lib/docker/volumes/c/_data"]
+    assert plans.change(service, {"data_paths": own}, _by(olga))
+    assert plans.change(service, {"data_paths": [*own, "/data/other"]}, _by(make.person("Administrator")))
+    assert plans.change(service, {"data_paths": ["/data/other"]}, _by(olga))
+
+
+def test_values_of_the_environment_file_are_kept_only_if_an_administrator_says_so(service: Service, olga: User) -> None:
+    with pytest.raises(NotAllowed, match="values"):
+        plans.change(service, {"with_values": True}, _by(olga))
+    for path in ("/srv/bot/.env", "/srv/bot"):
+        with pytest.raises(Refused, match="holds the environment file"):
+            plans.change(service, {"data_paths": [path]}, _by(olga))
+    assert plans.change(service, {"with_values": True}, _by(make.person("Administrator")))
+    assert plans.change(service, {"with_values": False}, _by(olga))

@@ -45,7 +45,7 @@ def test_the_page_explains_each_way_and_shows_the_next_three_times(service: Serv
     assert page.count("UTC") >= 1
     assert "The next:" in page
     assert "The compose file also names: /srv/personal_chatbot/cache" in page
-    assert "They may be passwords" in page
+    assert "Of the environment file only the names are kept" in page
 
 
 def test_what_is_changed_counts_and_is_on_record(service: Service, operator: User) -> None:
@@ -89,6 +89,14 @@ def test_a_number_that_is_none_is_said_beside_its_field(service: Service, operat
     answer = send(service, operator, rpo_hours="soon")
     assert answer.status_code == 400
     assert "Enter a whole number." in text_of(answer)
+
+
+def test_a_volume_whose_folder_is_known_is_not_proposed_by_its_name_again(service: Service, operator: User) -> None:
+    folder = "/var/lib/docker/volumes/bot_data/_data"
+    service.data_paths, service.found = [folder], {"data_paths": ["data"], "volume_folders": {"data": folder}}
+    service.save()
+    page = text_of(window(operator).get(f"/services/{service.pk}/backups/plan/"))
+    assert "The compose file also names" not in page
 
 
 def test_two_people_is_set_by_who_may_change_the_service(service: Service, operator: User, both: User) -> None:
