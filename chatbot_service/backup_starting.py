@@ -9,7 +9,7 @@ from chatbot_service import dispatch
 from chatbot_service.backup_paths import is_plain
 from chatbot_service.backup_urls import within
 from chatbot_service.dispatch import Order, Request
-from chatbot_service.models import Backup, BackupPlan, BackupState, Job, Kind, Restore, RestoreState, Service
+from chatbot_service.models import Backup, BackupPlan, BackupState, Job, JobState, Kind, Restore, RestoreState, Service
 from deploy_records import audit, lookup
 from deploy_records.audit import Event, about
 from deploy_records.errors import Invalid, NotAllowed, Refused
@@ -67,6 +67,18 @@ def browse(chosen: Backup, path: str, request: Request, *, compare: bool = False
 
 def download(chosen: Backup, path: str, request: Request) -> Job:
     return _look(Kind.DOWNLOAD, chosen, path, request, {})
+
+
+def give_up(waiting: Job, why: str) -> None:
+    """A download that nobody waits for any more: begun later, it would wait for its reader in vain."""
+    with audit.changing():
+        now, left = timezone.now(), Job.objects.filter(pk=waiting.pk, kind=Kind.DOWNLOAD, cancel_asked_at=None)
+        ended = left.filter(state=JobState.QUEUED).update(
+            state=JobState.CANCELLED, ended_at=now, cancel_asked_at=now, cancel_asked_by=waiting.by, error=why
+        )
+        if ended or left.filter(state=JobState.RUNNING).update(cancel_asked_at=now, cancel_asked_by=waiting.by):
+            event = Event("job.cancel_asked", **about(waiting), job=waiting.pk, reason=why)
+            audit.record(Request(waiting.by).actor, event)
 
 
 def _look(kind: Kind, chosen: Backup, path: str, request: Request, more: dict[str, Any]) -> Job:

@@ -76,7 +76,7 @@ def checked_url(text: str) -> str:
     if not colon or form is None:
         kinds = ", ".join(f"{known}:" for known in _FORMS)
         raise Invalid(f"{_shown(url)} is neither a folder (/srv/backups) nor an address with {kinds}. Nothing was changed.")
-    if _has_password(rest):
+    if has_password(url):
         words = "The address holds a password, and addresses are shown. Put it into the credentials. Nothing was changed."
         raise Invalid(words, code="password-in-url")
     if not form.fullmatch(rest) or ".." in rest.split("/") or "?" in rest or "#" in rest:
@@ -100,8 +100,9 @@ def _folder(url: str) -> str:
     return path
 
 
-def _has_password(rest: str) -> bool:
-    """`user:secret@host`, after two slashes or at the beginning."""
+def has_password(url: str) -> bool:
+    """`user:secret@host`, after two slashes or at the beginning of what follows the kind."""
+    rest = "" if url.startswith("/") else url.partition(":")[2]
     authority = urlsplit(f"//{rest.partition('//')[2] or rest}", allow_fragments=False).netloc
     return "@" in authority and ":" in authority.rpartition("@")[0]
 

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from chatbot_service.foreign_text import one_line
 from chatbot_service.jobs.backup_ports import Kept, Node
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.restore import the_backup
 from chatbot_service.jobs.step import Step
 from chatbot_service.jobs.words import counted, size_of
+from deploy_records.errors import Refused
 
 MOST_ENTRIES = 2000
 
@@ -19,7 +21,13 @@ def read(ctx: JobContext) -> str:
 
 def _list(ctx: JobContext, backup: Kept, path: str) -> str:
     """One folder; without a path the data paths themselves."""
-    found = [node for node in _entries(ctx, backup, path) if node.path != path]
+    listed = _entries(ctx, backup, path)
+    if path and not any(node.path == path and node.type == "dir" for node in listed):
+        what = "is no folder in" if listed else "is not in"
+        raise Refused(
+            f"“{one_line(path, 300)}” {what} backup {backup.id}. Go back to the folder above it.", code="no-such-folder"
+        )
+    found = [node for node in listed if node.path != path]
     found.sort(key=lambda node: (node.type != "dir", node.path))
     shown = [_told(node, whole=not path) for node in found[:MOST_ENTRIES]]
     ctx.memory.put("result", {"path": path, "entries": shown, "more": max(0, len(found) - MOST_ENTRIES)})

@@ -93,8 +93,9 @@ def _connected(job: Job) -> socket.socket:
         if not now.is_active:
             raise Refused(_why(now), status=409)
         if time.monotonic() > until:
+            backup_starting.give_up(job, "Nobody waits for it any more: no worker had begun to send it in time.")
             waits = "No worker has begun to send it" if now.state == JobState.QUEUED else "The worker is not ready to send"
-            raise Refused(f"{waits} within {BEGINS_WITHIN:.0f} s. Nothing was downloaded. {job} says how far it is.")
+            raise Refused(f"{waits} within {BEGINS_WITHIN:.0f} s. Nothing was downloaded, and it is cancelled. Try again later.")
         time.sleep(_LOOK_EACH)
 
 

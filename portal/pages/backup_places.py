@@ -15,11 +15,28 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from chatbot_service import backup_places as places
 from chatbot_service.backup_places import MAY_CHANGE, MAY_SEE_KEY, TO_DO, Wanted
+from chatbot_service.backup_urls import has_password
 from chatbot_service.models import BackupPlan, BackupRepository
 from deploy_records.errors import Refused
 from deploy_records.people import holds
 from portal.access import needs
 from portal.pages.asking import asks, told
+
+
+class WriteOnly(forms.Textarea):
+    """What was typed does not come back with a refused form either: typed once more is better than kept in a page."""
+
+    def format_value(self, value: object) -> str | None:  # noqa: ARG002 - as Django calls it
+        return None
+
+
+class Address(forms.TextInput):
+    """One with a password in it is refused, and does not come back."""
+
+    def format_value(self, value: object) -> str | None:
+        text = str(value or "")
+        return None if has_password(text) else text
+
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
@@ -32,14 +49,14 @@ class PlaceForm(forms.Form):
         error_messages={"required": "Give it a name, for example offsite."},
     )  # fmt: skip
     url = forms.CharField(
-        label="Address", widget=forms.TextInput(attrs=_PLAIN), error_messages={"required": "Say where: /srv/backups, or s3:…"},
+        label="Address", widget=Address(attrs=_PLAIN), error_messages={"required": "Say where: /srv/backups, or s3:…"},
         help_text="A folder of the worker's host (/srv/backups), or as restic writes it: "
         "s3:https://host/bucket, sftp:user@host:/folder, rest:https://host:8000/.",
     )  # fmt: skip
     credentials = forms.CharField(
         label="Credentials", required=False,
         help_text="KEY=VALUE a line, for example AWS_ACCESS_KEY_ID=… Sealed at once; only workers open them. Never shown again.",
-        widget=forms.Textarea(attrs={"rows": 3, **_PLAIN}),
+        widget=WriteOnly(attrs={"rows": 3, **_PLAIN}),
     )  # fmt: skip
     password = forms.CharField(
         label="Password of the repository", required=False, strip=False,

@@ -411,6 +411,10 @@ def test_a_folder_of_a_backup_is_listed_and_compared_with_now(stage: DataStage) 
     (stage.data / "sub" / "b.txt").unlink()
     stage.write("a.txt", "another length")
     os.utime(stage.data, (1, 1))
+    for path, words in ((stage.data / "a.txt", "is no folder in"), (stage.data / "nothing", "is not in")):
+        refused = stage.run(stage.start(Kind.BROWSE, backup=backup.pk, path=str(path)))
+        assert refused.state == JobState.REFUSED
+        assert words in refused.error
     compared = stage.run(stage.start(Kind.BROWSE, backup=backup.pk, compare=True))
     assert (compared.result["new"], compared.result["gone"]) == (1, 1)
 

@@ -112,11 +112,24 @@ def test_a_job_that_ends_before_it_listens_is_refused_with_its_reason(job: Job) 
         download.read(Job.objects.get(pk=job.pk))
 
 
-def test_without_a_worker_it_does_not_wait_for_ever(backup: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_worker_it_does_not_wait_for_ever_and_leaves_no_job_behind(
+    backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download, "BEGINS_WITHIN", 0.2)
     waiting = backups.job(Kind.DOWNLOAD, backup.service, JobState.QUEUED)
     with pytest.raises(Refused, match="No worker has begun to send it"):
         download.read(waiting)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.error[:13]) == (JobState.CANCELLED, "Nobody waits ")
+
+
+def test_a_worker_that_begun_and_does_not_send_is_asked_to_stop(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "BEGINS_WITHIN", 0.2)
+    with pytest.raises(Refused, match="The worker is not ready to send"):
+        download.read(job)
+    job.refresh_from_db()
+    assert job.state == JobState.RUNNING
+    assert job.cancel_asked_at is not None
 
 
 def test_nothing_is_held_longer_than_a_piece(job: Job, worker: Worker) -> None:

@@ -43,8 +43,18 @@ def test_a_refused_form_does_not_give_a_secret_back(administrator: User) -> None
     answer = window(administrator).post("/backup-repositories/add/", sent)
     assert answer.status_code == 400
     assert "is neither a folder" in text_of(answer)
-    assert f'value="{CANARY}"' not in answer.content.decode()
+    assert CANARY not in answer.content.decode()
     assert CANARY not in last_refusal().text
+
+
+@pytest.mark.parametrize(
+    "url", [f"s3:https://me:{CANARY}@s3.test/bucket", f"rest:https://me:{CANARY}@h/", f"sftp:me:{CANARY}@h:/x"]
+)
+def test_a_password_typed_into_the_address_does_not_come_back(url: str, administrator: User) -> None:
+    answer = window(administrator).post("/backup-repositories/add/", {**S3, "url": url})
+    assert "The address holds a password" in text_of(answer)
+    assert CANARY not in answer.content.decode()
+    assert 'value="offsite"' in answer.content.decode()
 
 
 def test_what_is_left_empty_stays(administrator: User, place: BackupRepository) -> None:
