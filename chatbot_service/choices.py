@@ -7,10 +7,10 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from chatbot_service import usual
+from chatbot_service import backup_mode, usual
 from chatbot_service.asking import question
 from chatbot_service.board import Row
-from chatbot_service.jobs.catalogue import KINDS
+from chatbot_service.jobs.catalogue import steps_of
 from chatbot_service.jobs.step import Step
 from chatbot_service.usual import Usual
 from deploy_records import deployments, verdict
@@ -155,7 +155,7 @@ class Plan:
 
 
 def plan(kind: str, row: Row) -> Plan:
-    steps = KINDS[kind].steps
+    steps = steps_of(kind, backup_mode.asked_of(kind, row.service))
     first = next((place for place, step in enumerate(steps) if step.touches), len(steps))
     times = usual.of(kind, row.service)
     planned = [Planned(step, times.of(step.key)) for step in steps]

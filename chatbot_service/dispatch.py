@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from chatbot_service import past_the_gate
+from chatbot_service import backup_mode, past_the_gate
 from chatbot_service.asking import question
 from chatbot_service.claims import lapsed_jobs
 from chatbot_service.jobs.catalogue import KINDS, steps_of
@@ -67,7 +67,7 @@ def upgrade(service: Service, digest: str, request: Request) -> Job:
     service = _fresh(service)
     target = _target(service, digest)
     _ask_gate(service, target, rolling_back=False)
-    return start(Order(Kind.UPGRADE, service.host, service, target), request)
+    return start(Order(Kind.UPGRADE, service.host, service, target, backup_mode.asked_of(Kind.UPGRADE, service)), request)
 
 
 def rollback(service: Service, digest: str, request: Request, *, deprecate: bool = False, note: str = "") -> Job:

@@ -80,6 +80,11 @@ class JobSight:
         return any(step.touches and step.state != StepState.WAITING for step in self.planned)
 
     @property
+    def pinned(self) -> bool:
+        """Whether the pin was begun to be written: before it, an upgrade touches the service at most for its backup."""
+        return any(step.key == "pin" and step.state != StepState.WAITING for step in self.planned)
+
+    @property
     def proved(self) -> JobStep | None:
         """The step that held container, pin and ledger against each other, if it found them the same."""
         return next((s for s in self.planned if s.key == "prove" and s.state == StepState.DONE), None)
@@ -101,13 +106,29 @@ class JobSight:
     @property
     def pause(self) -> timedelta | None:
         """How long the service did not answer because of this job, at most; nothing if it was not made to stop."""
-        if not self.job.facts.get("ran_before"):
-            return None
+        held = self._held
+        if self.job.kind == Kind.BACKUP or not self.job.facts.get("ran_before"):
+            return held
         key = _PAUSES.get(self.job.kind)
         stops = next((step for step in self.planned if step.key == key), None)
         if stops is None or stops.started_at is None:
-            return timedelta() if key else None
-        return self._answers_again(stops.started_at) - stops.started_at
+            return (held or timedelta()) if key else held
+        return self._answers_again(stops.started_at) - stops.started_at + (held or timedelta())
+
+    @property
+    def _held(self) -> timedelta | None:
+        """How long a backup paused or stopped it; nothing if none did."""
+        facts = self.job.facts
+        if facts.get("held_for") is None and not facts.get("held"):
+            return None
+        begun = next((step.started_at for step in self.planned if step.key == "hold"), None)
+        if begun is None and facts.get("held_for") is not None:
+            return timedelta(seconds=float(facts["held_for"]))
+        begun = begun or next((step.started_at for step in self.planned if step.key == "backup"), None)
+        goes_on = (
+            step.ended_at for step in self.steps if step.key == "go-on" or (step.is_undo and step.key in {"hold", "backup"})
+        )
+        return (next(filter(None, goes_on), None) or self.job.ended_at or self.now) - begun if begun else None
 
     def _answers_again(self, since: datetime) -> datetime:
         serving = self.job.serving_at

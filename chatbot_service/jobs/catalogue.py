@@ -33,7 +33,7 @@ class KindOfJob:
 
 
 KINDS: dict[str, KindOfJob] = {
-    "upgrade": KindOfJob(upgrade.STEPS, "chatbot_service.upgrade_service", "Upgrading a service"),
+    "upgrade": KindOfJob(upgrade.STEPS, "chatbot_service.upgrade_service", "Upgrading a service", holding=upgrade.HOLDING_STEPS),
     "rollback": KindOfJob(rollback.STEPS, "chatbot_service.rollback_service", "Rolling back a service"),
     "start": KindOfJob(lifecycle.START_STEPS, "chatbot_service.operate_service", "Starting a service"),
     "stop": KindOfJob(lifecycle.STOP_STEPS, "chatbot_service.operate_service", "Stopping a service"),
@@ -64,6 +64,6 @@ OPERATION = frozenset({"log", "follow", "probe", "reach", "resources", "env", "h
 
 
 def steps_of(kind: str, asked: Mapping[str, Any]) -> tuple[Step, ...]:
-    """`asked`: as in the job's row. A backup says there by which mode it is taken."""
+    """`asked`: as in the job's row. There it says by which mode a backup is taken."""
     of = KINDS[kind]
     return of.holding if of.holding and asked.get("mode") in {"paused", "stopped"} else of.steps

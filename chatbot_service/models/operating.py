@@ -225,7 +225,8 @@ class Job(models.Model):
         permissions = (("cancel_job", "Can cancel a job"),)
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.pk}"
+        is_also_a_thing = self.kind in {Kind.BACKUP, Kind.RESTORE}
+        return f"{self.get_kind_display()}{' job' if is_also_a_thing else ''} {self.pk}"
 
     @property
     def asked_by(self) -> str:

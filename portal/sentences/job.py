@@ -157,6 +157,15 @@ def _meanwhile(sight: JobSight) -> SafeString:
         return said("The service is up and " if up else "The service is ", claim("not touched yet", "#boundary"), ".")
     if sight.job.kind not in {Kind.UPGRADE, Kind.ROLLBACK}:
         return said("The service is being changed now.")
+    return _changing(sight)
+
+
+def _changing(sight: JobSight) -> SafeString:
+    if sight.job.kind == Kind.UPGRADE and not sight.pinned:
+        held = sight.job.facts.get("held")
+        return said(
+            f"The service is {held} for the backup." if held else "The service runs; only its backup holds it for a moment."
+        )
     if sight.job.serving_at:
         return said("The service ", strong("answers again"), " since ", exact(sight.job.serving_at, "time"), ".")
     if not sight.from_digest:

@@ -100,7 +100,7 @@ def _undone(sight: JobSight) -> SafeString:
     put_back = _words(sight, job_backups.PUT_BACK, job_operation.PUT_BACK, _PUT_BACK)
     names = listed([put_back.get(step.key, f"“{step.name}” was done") for step in done])
     of_digests = sight.job.kind not in job_backups.KINDS | job_operation.KINDS
-    not_pinned = "" if sight.touched or not of_digests else " The pin had not been written."
+    not_pinned = "" if sight.pinned or not of_digests else " The pin had not been written."
     return said("Undone: ", names, ".", not_pinned) if done else said("Nothing could be undone.")
 
 
@@ -132,8 +132,9 @@ def _undo_now(sight: JobSight) -> SafeString:
         return said(first, "Nothing of a service is touched by this job.")
     if _is_on_backups(sight):
         return said(first, *job_backups.if_it_fails(sight))
-    if not sight.touched:
-        return said(first, _untouched(sight))
+    if not sight.touched or (sight.job.kind == Kind.UPGRADE and not sight.pinned):
+        held = "If the backup holds it still, it goes on. " if sight.touched else ""
+        return said(first, held, _untouched(sight))
     if sight.job.kind in {Kind.UPGRADE, Kind.ROLLBACK} and sight.from_digest:
         return said(first, short(sight.from_digest), " runs again, and that is proved before the job ends.")
     return said(first, "The page then says what holds.")

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from chatbot_service import backup_clearing, dispatch
 from chatbot_service.backup_records import JobBackups
+from chatbot_service.job_sight import follow
 from chatbot_service.models import (
     Backup,
     BackupMode,
@@ -433,6 +434,38 @@ def test_an_upgrade_backs_up_before_it_touches_the_service(stage: DataStage) -> 
     backup = Backup.objects.get(job=job)
     assert backup.digest == stage.old.digest
     assert "backup" in job.steps.get(key="backup", is_undo=False).note
+
+
+@pytest.mark.parametrize("mode", ["live", "paused", "stopped"])
+def test_an_upgrade_touches_the_service_from_its_backup_on_where_that_holds_it_still(mode: str, stage: DataStage) -> None:
+    stage.plan(mode=mode)
+    job = stage.run(dispatch.upgrade(stage.service, stage.new.digest, stage.request))
+    assert job.state == JobState.SUCCEEDED, job.error
+    first = job.steps.filter(touches=True, is_undo=False).order_by("position").first()
+    assert first is not None
+    assert first.key == ("pin" if mode == "live" else "backup")
+    job.refresh_from_db()
+    assert ("held_for" in job.facts) == (mode != "live")
+    without = follow(job).pause
+    job.facts["held_for"] = 7.0
+    pause = follow(job).pause
+    assert pause is not None
+    assert without is not None
+    assert pause.total_seconds() >= 7 > without.total_seconds()
+
+
+def test_the_pause_of_a_backup_is_told_with_its_job(stage: DataStage) -> None:
+    stage.plan(mode="paused")
+    pause = follow(stage.backed_up(mode="paused").job).pause
+    assert pause is not None
+    assert pause.total_seconds() > 0
+    assert follow(stage.run(stage.start(Kind.CHECK))).pause is None
+
+
+def test_a_job_is_not_taken_for_the_backup_that_it_took(stage: DataStage) -> None:
+    backup = stage.backed_up()
+    assert str(backup) == f"Backup {backup.pk}"
+    assert str(backup.job) == f"Backup job {backup.job_id}"
 
 
 def test_an_upgrade_without_a_backup_that_the_plan_asks_for_does_not_go_on(stage: DataStage) -> None:
