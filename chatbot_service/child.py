@@ -28,7 +28,7 @@ class Command:
 
     `finishes`: it goes on if we die, as being killed half way does more harm than being late; else it dies with us.
     `lock`: an open file that it inherits and that we close at once: the lock on it is then its own.
-    `stops`: an exception from a listener kills it at once; else that is raised when it has ended.
+    `folder`: where it stands. `stops`: an exception from a listener kills it at once; else that is raised when it has ended.
     """
 
     argv: Sequence[str]
@@ -39,6 +39,7 @@ class Command:
     finishes: bool = False
     lock: IO[bytes] | None = None
     stops: bool = False
+    folder: str = "/"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _started(command: Command, stdin: IO[bytes], stdout: IO[bytes] | int, stderr
     try:
         child = subprocess.Popen(  # noqa: S603 - argv only, no shell
             [*with_us, *command.argv],
-            stdin=stdin, stdout=stdout, stderr=stderr, env=dict(command.environment), cwd="/", process_group=0,
+            stdin=stdin, stdout=stdout, stderr=stderr, env=dict(command.environment), cwd=command.folder, process_group=0,
             pass_fds=(command.lock.fileno(),) if command.lock else (), pipesize=_PIPE,
         )  # fmt: skip
     except OSError as error:

@@ -12,7 +12,7 @@ from chatbot_service.jobs.context import JobContext
 ENGINE_ACTS = frozenset({"pull", "keep", "execute", "start", "stop", "pause", "unpause", "remove", "rename"})
 COMPOSE_ACTS = frozenset({"up", "up_rendered", "down"})
 FILE_ACTS = frozenset({"write_pin", "throw_away_copy", "remove_copies", "scratch"})
-BACKUP_ACTS = frozenset({"prepare", "take", "restore", "forget"})
+BACKUP_ACTS = frozenset({"prepare", "take", "restore", "forget", "heal"})
 TREE_ACTS = frozenset({"describe", "staging_of", "harmless", "swap", "swap_back", "discard"})
 Port = TypeVar("Port")
 

@@ -38,7 +38,10 @@ from chatbot_service.restic_commands import (
     ls_argv,
     master_key_argv,
     packs_argv,
+    pieces_argv,
     remove_key_argv,
+    repair_index_argv,
+    repair_packs_argv,
     restore_argv,
     snapshots_argv,
 )
@@ -143,7 +146,18 @@ class Restic:
         return output.checked(done.said, self._runs.reading("list packs", packs_argv()).decode().split() if short else ())
 
     def damaged_by(self, packs: Sequence[str]) -> frozenset[str]:
-        """With those of which a folder cannot be read, whatever the packs."""
+        """With those of which a folder cannot be read or a piece is in no pack any more, whatever the packs."""
+        resting = self._resting_on(packs)
+        return resting | {one.id for one in self.snapshots() if one.id not in resting and not self._has_all_pieces(one.id)}
+
+    def _has_all_pieces(self, snapshot: str) -> bool:
+        try:
+            self._runs.reading("stats", pieces_argv(snapshot))
+        except Broken:
+            return False
+        return True
+
+    def _resting_on(self, packs: Sequence[str]) -> frozenset[str]:
         try:
             return self._found(find_argv(packs) if packs else find_blobs_argv([_NO_BLOB]))
         except Broken:
@@ -167,6 +181,24 @@ class Restic:
         for index in self._runs.reading("list index", indexes_argv()).decode().split():
             blobs |= output.data_blobs(self._runs.reading("cat index", index_argv(index)), packs)
         return blobs
+
+    def heal(self, packs: Sequence[str], say: Say) -> None:
+        there = set(self._runs.reading("list packs", packs_argv()).decode().split())
+        damaged, gone = [pack for pack in packs if pack in there], set(packs) - there
+        if gone and not there:
+            raise Refused(f"All data of the backup repository {self._place.shown} are gone. See whether its disk is mounted.")
+        saying = _saying(say, "Taking out what is damaged")
+        if damaged:
+            self._runs.cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._runs.cache) as copies:
+                self._mended("repair packs", repair_packs_argv(damaged), saying, copies)
+        if gone:
+            self._mended("repair index", repair_index_argv(), saying, "/")
+
+    def _mended(self, what: str, argv: Sequence[str], tick: Tick, folder: str) -> None:
+        done = self._runs.alone(what, argv, _PRUNE_TIMEOUT, tick, folder=folder)
+        if done.exit_code:
+            raise self._runs.failed(what, done)
 
     # Snapshots
 

@@ -151,6 +151,20 @@ def index_argv(index: str) -> list[str]:
     return ["cat", "--no-lock", "index", _pack(index)]
 
 
+def repair_packs_argv(packs: Sequence[str]) -> list[str]:
+    """Leaves copies of them in the folder that it is run in."""
+    return ["repair", "packs", *map(_pack, packs)]
+
+
+def repair_index_argv() -> list[str]:
+    return ["repair", "index"]
+
+
+def pieces_argv(snapshot: str) -> list[str]:
+    """Looks each piece of a snapshot up in the index; fails if one is missing."""
+    return ["stats", "--no-lock", "--json", "--mode", "raw-data", _snapshot(snapshot)]
+
+
 def ls_argv(snapshot: str, folder: str = "", *, deep: bool = True) -> list[str]:
     within = [*(["--recursive"] if deep else []), _snapshot(snapshot), _absolute(folder)] if folder else [_snapshot(snapshot)]
     return ["ls", "--json", *within]

@@ -20,6 +20,9 @@ _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 _RETRY = re.compile(r"returned error, retrying after")
 _RETRIED = re.compile(r"operation successful after")
 _SKIPPED = re.compile(r" does not exist, skipping$")
+_MADE_UP_FOR = re.compile(
+    r"not found in the repository index; storing the file again$|tree [0-9a-f]{64} is not known; the repository could be damaged"
+)
 _ADVICE = re.compile(r"\s*(?:The repository|restic repair|Damaged pack files can be)")
 _PACK_IN = re.compile(
     r"\bpack ([0-9a-f]{64})|<data/([0-9a-f]{8,64})>|\bfrom ([0-9a-f]{8,64}) failed|data/[0-9a-f]{2}/([0-9a-f]{64})"
@@ -61,6 +64,9 @@ class Said:
         inner = message.get("error")
         text = str(inner.get("message", "")) if isinstance(inner, dict) else str(message.get("message", ""))
         item = str(message.get("item", ""))
+        if _MADE_UP_FOR.search(text):  # what an earlier backup has lost is no error of this one, which reads it anew
+            self.words.append(text)
+            return
         self.errors.append(text if not item or item in text else f"{item}: {text}")
         if message.get("during") in {"archival", "scan"} and len(self.unreadable) < MOST_UNREADABLE:
             self.unreadable.setdefault(item, one_line(self.errors[-1], 500))

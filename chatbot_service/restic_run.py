@@ -68,12 +68,16 @@ class Runs:
         *,
         hint: str = "",
         reads: bool = False,
+        folder: str = "/",
     ) -> Done:
-        """How it ended. `hint` names the key to open with. `reads`: it changes nothing, so it can do without restic's lock."""
+        """How it ended. `hint` names the key to open with. `reads`: it changes nothing, so it can do without restic's lock.
+
+        `folder`: where it is run.
+        """
 
         def once(command: Sequence[str]) -> Done:
             with self._locked(tick) as lock:
-                return self._once(what, command, seconds, tick, lock, {"RESTIC_KEY_HINT": hint} if hint else {})
+                return self._once(what, command, seconds, tick, lock, {"RESTIC_KEY_HINT": hint} if hint else {}, folder=folder)
 
         return self._over_locks(once, argv, reads=reads)
 
@@ -143,11 +147,13 @@ class Runs:
         more: Mapping[str, str] | None = None,
         *,
         separately: bool = False,
+        folder: str = "/",
     ) -> Done:
         said = Said()
         command = Command(
-            self._argv(argv), self._environment | dict(more or {}), seconds, lock=lock, stops=True, separately=separately
-        )
+            self._argv(argv), self._environment | dict(more or {}), seconds,
+            lock=lock, stops=True, separately=separately, folder=folder,
+        )  # fmt: skip
         ran = run(command, self._hears(said, _LONG_PATIENCE if seconds >= _LONG else _PATIENCE), _now_and_then(tick, said))
         if not ran.in_time:
             raise self._late(what, said, seconds)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from chatbot_service.jobs.backup_ports import Kept, Plan, Taken
+from chatbot_service.jobs.backup_ports import Checked, Kept, Plan, Taken
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.converge import the_container
 from chatbot_service.jobs.lifecycle import halt, start_after_halt
@@ -183,11 +183,30 @@ def verify(ctx: JobContext) -> str:
     clean = not changed  # else the fingerprint tells of something that was not copied
     ctx.memory.put("seen", {"disk_bytes": seen.disk_bytes, "fingerprint": seen.fingerprint if clean else "", "changed": changed})
     if not checked.whole:
-        hit = ctx.kept.damaged(sorted(ctx.backups.damaged_by(checked.damaged_packs)), checked.words)
-        ctx.memory.put("damaged", checked.words)
-        return f"damage found: {checked.words}. {counted(hit, 'earlier backup')} cannot be restored any more"
+        return _damage(ctx, checked, taken["snapshot"])
     note = f"; {counted(changed, 'file')} changed while being read" if changed else ""
     return f"structure is whole, {SHARE} of the data read back{note}"
+
+
+def _damage(ctx: JobContext, checked: Checked, mine: str) -> str:
+    """This one is good all the same, unless it is hit as well or nobody can tell what is."""
+    hit = ctx.backups.damaged_by(checked.damaged_packs)
+    marked = ctx.kept.damaged(sorted(hit), checked.words)
+    if not hit or any(one.startswith(mine) for one in hit):
+        ctx.memory.put("damaged", checked.words)
+    told = f"damage found: {checked.words}. {counted(marked, 'earlier backup')} cannot be restored any more."
+    return f"{told} {take_out(ctx, checked)}".strip()
+
+
+def take_out(ctx: JobContext, checked: Checked) -> str:
+    """Else all later backups of the same data would rest on what is damaged."""
+    if not checked.damaged_packs:
+        return ""
+    try:
+        ctx.backups.heal(checked.damaged_packs, ctx.say)
+    except (Refused, Broken) as error:
+        return f"What is damaged could not be taken out: {error}"
+    return "What is damaged was taken out: the next backup copies anew what is still there."
 
 
 def note_down(ctx: JobContext) -> str:

@@ -117,7 +117,12 @@ class Backups(Protocol):
         """Structure always; `share` of the data read back as restic has it: "", "5%", "1G" or "100%"."""
 
     def damaged_by(self, packs: Sequence[str]) -> frozenset[str]:
-        """IDs of the snapshots that need one of these packs."""
+        """IDs of the snapshots that need one of these packs, or something else that is gone."""
+
+    def heal(self, packs: Sequence[str], say: Say) -> None:
+        """Takes these damaged packs out, what is intact in them excepted: the next `take` then copies anew what was lost and
+        is still there, instead of resting on it.
+        """
 
     def nodes(self, snapshot: str, folder: str = "", *, deep: bool = True) -> Iterator[Node]:
         """Below `folder`, itself included; the whole snapshot without it. Not `deep`: the folder's own entries only."""

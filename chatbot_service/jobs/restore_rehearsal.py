@@ -7,7 +7,7 @@ from functools import wraps
 from pathlib import PurePosixPath
 from typing import Any
 
-from chatbot_service.jobs.backup import CHECK_TIMEOUT
+from chatbot_service.jobs.backup import CHECK_TIMEOUT, take_out
 from chatbot_service.jobs.backup_ports import Damaged, Kept
 from chatbot_service.jobs.context import JobContext
 from chatbot_service.jobs.converge import the_container
@@ -181,7 +181,7 @@ def check(ctx: JobContext) -> str:
     cannot = (
         f"{counted(hit, 'backup')} cannot be restored any more; the others still can" if hit else "no backup on record is hit"
     )
-    raise Broken(f"Damage found: {words}. {cannot}.")
+    raise Broken(f"Damage found: {words}. {cannot}. {take_out(ctx, checked)}".strip())
 
 
 CHOOSE = Step("choose", "Choose the backup, have the space", choose)

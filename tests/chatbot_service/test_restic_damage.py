@@ -160,6 +160,39 @@ def test_a_missing_pack_is_found_and_only_the_snapshot_that_needs_it_is_lost(
     assert restores(restic, kept, tmp_path) == [True, True, False]
 
 
+@pytest.mark.parametrize("how", ["flipped", "flipped at its end", "missing"])
+@pytest.mark.parametrize("kind", ["content", "names"])
+def test_healed_the_next_backup_copies_anew_what_was_lost_and_rests_on_nothing_damaged(
+    restic: Restic, kept: Kept, tmp_path: Path, kind: str, how: str
+) -> None:
+    pack = kept.pack(2, kind)
+    if how == "missing":
+        pack.unlink()
+    else:
+        flip(pack, -10 if "end" in how else 60)
+    restic.heal(restic.check("100%", unsaid, 60).damaged_packs, unsaid)
+    lost = set() if "end" in how else {kept.snapshots[2]}  # at its end is what the index says as well
+    assert restic.damaged_by(()) == lost
+    taken = restic.take([str(kept.source)], [], unmeasured, 60)
+    assert taken.unreadable == ()
+    assert restic.damaged_by(()) <= lost, "names that were lost come again only if the folders above are as they were"
+    assert restores(restic, kept, tmp_path)[:2] == [True, True]
+    restic.restore(taken.snapshot, [str(kept.source)], str(tmp_path / "into"), unmeasured, 60, unsaid)
+    restic.forget([kept.snapshots[2]], unsaid)
+    assert restic.check("100%", unsaid, 60).whole
+    assert not list((tmp_path / "cache").rglob("pack-*")), "no copy of what was damaged is left"
+
+
+def test_healing_is_refused_when_all_packs_are_gone_as_that_is_a_disk_that_is_not_mounted(restic: Restic, kept: Kept) -> None:
+    shutil.move(kept.folder / "data", kept.folder / "elsewhere")
+    (kept.folder / "data").mkdir()
+    with pytest.raises(Refused, match="See whether its disk is mounted"):
+        restic.heal(kept.packs[2], unsaid)
+    (kept.folder / "data").rmdir()
+    shutil.move(kept.folder / "elsewhere", kept.folder / "data")
+    assert restic.check("100%", unsaid, 60).whole
+
+
 def test_a_missing_index_loses_the_snapshots_that_need_what_it_lists(restic: Restic, kept: Kept) -> None:
     next((kept.folder / "index").iterdir()).unlink()
     checked = restic.check("", unsaid, 60)

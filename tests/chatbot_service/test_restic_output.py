@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,18 @@ def test_how_far_it_is_comes_from_backup_and_restore_alike() -> None:
 def test_a_file_that_cannot_be_read_is_named_once() -> None:
     error = {"message_type": "error", "error": {"message": "open /d/x: permission denied"}, "during": "archival", "item": "/d/x"}
     assert list(heard(error, error | {"during": "scan"}).unreadable.values()) == ["open /d/x: permission denied"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "parts of /d/x not found in the repository index; storing the file again",
+        f"tree {'ab' * 32} is not known; the repository could be damaged, run `repair index` to try to repair it",
+    ],
+)
+def test_what_is_stored_again_as_its_copy_was_lost_is_nothing_that_cannot_be_read(words: str) -> None:
+    said = heard({"message_type": "error", "error": {"message": words}, "during": "archival", "item": "/d/x"})
+    assert (said.unreadable, list(said.words)) == ({}, [words])
 
 
 def test_however_many_errors_there_are_a_hundred_are_kept() -> None:
