@@ -7,7 +7,6 @@ is also told without stopping, starting and waiting for the service, which bare 
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from django.utils import timezone
@@ -140,11 +139,10 @@ class Bench:
         return asked
 
     def _forget_replaced(self) -> None:
-        """As the worker does when the time for an undo is over."""
-        Restore.objects.filter(service=self.service).update(replaced_until=timezone.now() - timedelta(seconds=1))
+        """As the worker does when the time for an undo is over, and is told that it is done."""
+        Restore.objects.filter(service=self.service).update(replaced_removed_at=timezone.now())
         for left in self.folder.path.joinpath(SERVICE).glob(".known-good-restore-*"):
             shutil.rmtree(left)
-        Restore.objects.filter(service=self.service).update(replaced_removed_at=timezone.now())
 
     def clear(self) -> None:
         self.folder.down()
