@@ -162,10 +162,12 @@ def _meanwhile(sight: JobSight) -> SafeString:
 
 def _changing(sight: JobSight) -> SafeString:
     if sight.job.kind == Kind.UPGRADE and not sight.pinned:
-        held = sight.job.facts.get("held")
-        return said(
-            f"The service is {held} for the backup." if held else "The service runs; only its backup holds it for a moment."
-        )
+        held, for_long = sight.job.facts.get("held"), sight.job.facts.get("held_for")
+        if held or for_long is None:
+            return said(
+                f"The service is {held} for the backup." if held else "The backup may hold the service still for a moment."
+            )
+        return said("The service runs; the backup held it still for ", duration(for_long), ".")
     if sight.job.serving_at:
         return said("The service ", strong("answers again"), " since ", exact(sight.job.serving_at, "time"), ".")
     if not sight.from_digest:
