@@ -20,18 +20,22 @@ class Matter(IntEnum):
     BACKUP_DAMAGED = 7
     REHEARSAL_FAILED = 8
     UNHEALTHY = 9
-    EXPIRED = 10
-    NO_WAY_BACK = 11
-    BACKUP_LATE = 12
-    REVIEW = 13
-    ENDS = 14
-    PASSED = 15
-    APPROVE = 16
-    DECIDE = 17
+    URGENT_SIGNAL = 10
+    EXPIRED = 11
+    NO_WAY_BACK = 12
+    BACKUP_LATE = 13
+    SIGNAL = 14
+    REVIEW = 15
+    ENDS = 16
+    PASSED = 17
+    APPROVE = 18
+    DECIDE = 19
 
 
 _WAITS = frozenset({Matter.AGREE, Matter.APPROVE, Matter.DECIDE})
-_SOON = frozenset({Matter.NO_WAY_BACK, Matter.BACKUP_LATE, Matter.UNHEALTHY, Matter.REVIEW, Matter.ENDS, Matter.PASSED})
+_SOON = frozenset({
+    Matter.NO_WAY_BACK, Matter.BACKUP_LATE, Matter.UNHEALTHY, Matter.SIGNAL, Matter.REVIEW, Matter.ENDS, Matter.PASSED,
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Need:
     exception: int = 0
     restore: int = 0
     backups_of: int = 0
+    signal: int = 0
     digest: str = ""
     why_not_you: str = ""
     order: int = 0

@@ -1,4 +1,4 @@
-"""What needs somebody, and whom: drift, what is down or stuck, rollbacks that would fail, hosts, backups, approvals,
+"""What needs somebody, and whom: drift, what is down or stuck, signals, rollbacks that would fail, hosts, backups, approvals,
 exceptions.
 """
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 from chatbot_service import backup_needs, lights, readiness
 from chatbot_service.models import READS_ONLY, HealthTransition, Host, Job, JobState, Service
 from chatbot_service.need import Matter, Need
+from chatbot_service.signals import needing
 from deploy_records import reviews
 from deploy_records.models import Approval, ImageDigest, LedgerState, PoamItem, PoamState
 from deploy_records.models.poam import EXPIRED
@@ -42,12 +43,12 @@ class Needs:
 
 
 def read(person: User, hosts: Sequence[Host]) -> Needs:
-    """In five queries, and a few more where approvals have to be looked at again."""
+    """In six queries, and a few more where approvals have to be looked at again."""
     now = timezone.now()
     services = _services()
     decisions = (*_of_reviews(person), *_of_candidates(person), *_of_exceptions(person, now))
     backups = backup_needs.read(person, [seen.service for seen in services], now)
-    found = sorted([*_of_hosts(hosts, now), *_of_services(services, now), *backups, *decisions], key=_urgency)
+    found = sorted([*_of_hosts(hosts, now), *_of_services(services, now), *needing.read(), *backups, *decisions], key=_urgency)
     return Needs([n for n in found if n.is_for(person)], [n for n in found if not n.is_for(person)])
 
 

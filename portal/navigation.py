@@ -31,6 +31,7 @@ RUN = Group(
     "Run",
     (
         Entry("Services", "box", "services", "chatbot_service.view_service", key="s"),
+        Entry("Signals", "alert-triangle", "signals", "chatbot_service.view_signal", key="i"),
         Entry("Jobs", "player-play", "jobs", "chatbot_service.view_job", key="j"),
     ),
 )
@@ -56,6 +57,7 @@ SET_UP = Group(
         Entry("Hosts", "server", "hosts", "chatbot_service.view_host"),
         Entry("Registries", "key", "registries", "chatbot_service.change_registrylogin"),
         Entry("Backup repositories", "archive", "backup-repositories", "chatbot_service.change_backuprepository"),
+        Entry("Notifications", "plug-connected", "notifications", "chatbot_service.change_channel"),
         Entry("Users", "users", "users", "auth.view_user"),
     ),
 )

@@ -1,4 +1,4 @@
-"""What every page's frame shows beside its navigation: what needs the person, and the trust foot. Five queries, and a
+"""What every page's frame shows beside its navigation: what needs the person, and the trust foot. Seven queries, and a
 few more where approvals have to be looked at again.
 """
 

@@ -18,6 +18,7 @@ from portal.pages import (
     hosts,
     jobs,
     ledger,
+    notifications,
     people,
     poam,
     poam_export,
@@ -29,6 +30,7 @@ from portal.pages import (
     scans_upload,
     service_settings,
     services,
+    signals,
 )
 from portal.pages.appearance import appearance
 from portal.pages.dashboard import dashboard
@@ -63,6 +65,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("services/<int:pk>/upgrade/", changing.upgrade, name="service-upgrade"),
     path("services/<int:pk>/rollback/", changing.rollback, name="service-rollback"),
     re_path(r"^services/(?P<pk>[0-9]+)/(?P<kind>start|stop|restart)/$", changing.lifecycle, name="service-lifecycle"),
+    path("signals/", signals.index, name="signals"),
+    path("signals/<int:pk>/", signals.signal, name="signal"),
+    path("signals/<int:pk>/acknowledge/", signals.acknowledge, name="signal-acknowledge"),
     path("jobs/", jobs.index, name="jobs"),
     path("jobs/<int:pk>/", jobs.job, name="job"),
     path("jobs/<int:pk>/progress/", jobs.progress, name="job-progress"),
@@ -131,6 +136,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("backup-repositories/<int:pk>/", backup_places.change, name="backup-repository"),
     path("backup-repositories/<int:pk>/forget/", backup_places.forget, name="backup-repository-forget"),
     path("backup-repositories/<int:pk>/recovery-key/", backup_places.recovery_key, name="backup-repository-key"),
+    path("notifications/", notifications.index, name="notifications"),
+    path("notifications/add/", notifications.add, name="notification-add"),
+    path("notifications/<int:pk>/", notifications.change, name="notification"),
+    path("notifications/<int:pk>/test/", notifications.test, name="notification-test"),
+    path("notifications/<int:pk>/forget/", notifications.forget, name="notification-forget"),
     path("users/", people.index, name="users"),
     path("users/<int:pk>/roles/", people.roles, name="user-roles"),
 ]

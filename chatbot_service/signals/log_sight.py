@@ -16,12 +16,10 @@ SEARCHED = 2000
 ERROR = re.compile(
     r'HTTP/\d(?:\.\d)?"? +5\d\d\b|\bstatus(?:_?code)?["\']? *[=:] *["\']?5\d\d\b|\b5\d\d (?:Internal Server Error|Not Implemented'
     r"|Bad Gateway|Service Unavailable|Gateway Time-?out)|\btimed[ -]?out\b"
-    r"|\b(?:Read|Connect|Write|Pool)?Timeout(?:Error|Exception)?\b"
+    r"|\b(?:Read|Connect|Write|Pool)Timeout(?:Error)?\b|\bTimeout(?:Error|Exception|Expired)\b"
     r"|\bReadTimeout|\bConnectTimeout|\bETIMEDOUT\b|\bdeadline exceeded\b"
 )
 DENIED = re.compile(r"permission denied|operation not permitted|\bPermissionError\b|\bEACCES\b|\bEPERM\b", re.IGNORECASE)
-_SETTING = re.compile(r"\b\w*Timeout\b *[=:]")
-"""A program that tells its settings at its start has not timed out."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class LogSight:
             if at <= self.last and container == self.container:
                 continue
             last = max(last, at)
-            is_error, is_denial = bool(_is_error(text[:SEARCHED])), bool(DENIED.search(text[:SEARCHED]))
+            is_error, is_denial = bool(ERROR.search(text[:SEARCHED])), bool(DENIED.search(text[:SEARCHED]))
             if is_error or is_denial:
                 minute = _minute(_moment(at, now))
                 before = counts.get(minute, (0, 0))
@@ -71,10 +69,6 @@ class LogSight:
             {minute: (errors, denials) for minute, errors, denials in data.get("counts", ())},
             tuple((at, text) for at, text in data.get("errors", ())), tuple((at, text) for at, text in data.get("denials", ())),
         )  # fmt: skip
-
-
-def _is_error(text: str) -> bool:
-    return any(not _SETTING.match(text, found.start()) for found in ERROR.finditer(text))
 
 
 def _minute(at: datetime) -> int:

@@ -1,4 +1,4 @@
-"""How a signal lives: opened by its rule, acknowledged by a person, closed once the rule has not held for a while."""
+"""How a signal lives: opened by its rule, closed once the rule has not held for a while. Who acknowledges it: `acknowledging`."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -7,7 +7,6 @@ from typing import Any
 from django.db import IntegrityError
 from django.utils import timezone
 
-from chatbot_service.dispatch import Request
 from chatbot_service.models import Signal
 from chatbot_service.signals import outbox, reading
 from chatbot_service.signals.evidence import Evidence
@@ -16,20 +15,14 @@ from chatbot_service.signals.reading import Matter
 from chatbot_service.signals.rules import RULES, Rule
 from deploy_records import audit
 from deploy_records.audit import Event, about
-from deploy_records.errors import Refused
-from deploy_records.people import require
-from deploy_records.rules.words import checked_words
 
-MAY_ACKNOWLEDGE = "chatbot_service.acknowledge_signal"
-TO_DO = "Acknowledging a signal"
-MOST_NOTE = 1000
 _OF_EXCEPTIONS = frozenset({"exceptions"})
 
 
 def look(now: datetime | None = None) -> None:
     """Judges everything once. Safe to call as often as one likes, and from several processes at once."""
     moment = now or timezone.now()
-    opened = {(one.kind, one.matter): one for one in Signal.objects.filter(closed_at=None)}
+    opened = _opened()
     seen: set[tuple[str, str]] = set()
     for matter, facts, rules in _everything(moment):
         for rule in rules:
@@ -39,6 +32,10 @@ def look(now: datetime | None = None) -> None:
     for key, signal in opened.items():
         if key not in seen:  # what it was about is there no more, or needs nobody any longer
             _settle(RULES[signal.kind], signal, None, moment)
+
+
+def _opened() -> dict[tuple[str, str], Signal]:
+    return {(one.kind, one.matter): one for one in Signal.objects.filter(closed_at=None)}
 
 
 def _everything(now: datetime) -> Iterator[tuple[Matter, Facts, Iterable[Rule]]]:
@@ -98,21 +95,3 @@ def _close(signal: Signal, now: datetime) -> None:
         signal.closed_at = now
         audit.record(audit.WATCHER, Event("signal.closed", **about(signal)))
         outbox.closed(signal)
-
-
-def acknowledge(signal: Signal, request: Request) -> None:
-    """Somebody has seen it and says what they make of it. It stays open until its rule no longer holds."""
-    person = require(request.person, MAY_ACKNOWLEDGE, TO_DO)
-    note = checked_words("The note", request.reason, required=True, most=MOST_NOTE)
-    with audit.changing():
-        rows = Signal.objects.filter(pk=signal.pk, closed_at=None, acknowledged_at=None)
-        if not rows.update(acknowledged_at=timezone.now(), acknowledged_by=person, note=note):
-            raise Refused(_why_not(signal), code="not-open")
-        audit.record(request.actor, Event("signal.acknowledged", **about(signal), reason=note))
-
-
-def _why_not(signal: Signal) -> str:
-    now = Signal.objects.select_related("acknowledged_by").get(pk=signal.pk)
-    if now.acknowledged_by is not None:
-        return f"{now.acknowledged_by.get_username()} has acknowledged this signal already. Nothing was changed."
-    return "This signal has closed by itself. Nothing was changed."

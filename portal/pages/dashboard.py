@@ -77,17 +77,11 @@ def _needs(request: HttpRequest) -> dict[str, Any]:
 
 def url_of(need: Need) -> str:
     """Where something can be done about it."""
-    if need.exception:
-        return reverse("poam-item", args=[need.exception])
-    if need.entry:
-        return reverse("digest", args=[need.entry])
-    if need.job:
-        return reverse("job", args=[need.job])
-    if need.restore:
-        return reverse("restore", args=[need.restore])
-    if need.backups_of:
-        return reverse("service-backups", args=[need.backups_of])
-    return reverse("service", args=[need.service]) if need.service else reverse("hosts")
+    pages = {
+        "poam-item": need.exception, "digest": need.entry, "job": need.job, "signal": need.signal, "restore": need.restore,
+        "service-backups": need.backups_of, "service": need.service,
+    }  # fmt: skip
+    return next((reverse(name, args=[number]) for name, number in pages.items() if number), reverse("hosts"))
 
 
 def _others(needs: Sequence[Need]) -> str:

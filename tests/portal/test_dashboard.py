@@ -200,7 +200,7 @@ def test_it_takes_as_many_queries_with_twenty_services_as_with_one(who: str, req
     assert one <= 30
 
 
-def test_the_frame_takes_six_queries(operator: User) -> None:
+def test_the_frame_takes_seven_queries(operator: User) -> None:
     well()
     make.entry("candidate", state="candidate")
     request = RequestFactory().get("/")
@@ -210,4 +210,4 @@ def test_the_frame_takes_six_queries(operator: User) -> None:
         frame = frame_of(request)
         assert frame.trust
         assert frame.counts == {"dashboard": 0}
-    assert len(captured) == 6
+    assert len(captured) == 7
