@@ -119,3 +119,15 @@ class _Strict(yaml.SafeLoader):
         if twice:
             raise yaml.YAMLError(f"{', '.join(twice)} is there twice")
         return super().construct_mapping(node, deep=deep)
+
+
+def as_text(contract: Contract) -> str:
+    """As `parse` reads it: what a key does not say is left out."""
+    usual = Key("A")
+    keys = {row["name"]: {"type": row["type"], **_said(row, usual)} for row in contract.as_data()}
+    return yaml.safe_dump({"version": 1, "keys": keys}, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _said(row: Mapping[str, Any], usual: Key) -> dict[str, Any]:
+    fields = ("default", "required", "sensitive", "description", "choices", "least", "most")
+    return {name: row[name] for name in fields if row[name] not in (getattr(usual, name), [], None)}

@@ -5,7 +5,16 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from chatbot_service import backup_clearing, backup_due, backup_places, dispatch, hosts, runner
+from chatbot_service import (
+    backup_clearing,
+    backup_due,
+    backup_places,
+    dispatch,
+    hosts,
+    look_keeping,
+    resource_measuring,
+    runner,
+)
 from chatbot_service.models import Host
 from chatbot_service.signals import looking, sending
 from chatbot_service.signals import records as signal_records
@@ -80,6 +89,19 @@ def look_at_host(name: str) -> None:
 def send_deliveries() -> None:
     """Every 15 s, and right after a look: what people are to be told, and what could not be told before."""
     sending.send_due()
+
+
+@shared_task(expires=240)
+def measure_resources(name: str) -> None:
+    resource_measuring.measure(name)
+
+
+@shared_task(expires=240)
+def measure_hosts() -> None:
+    """Every five minutes: a sample of what each service uses; and what looks saw is forgotten in time."""
+    look_keeping.clear()
+    for host in Host.objects.all():
+        measure_resources.apply_async((host.name,), queue=host.queue)
 
 
 @worker_ready.connect
