@@ -113,6 +113,7 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "signal.acknowledged": ("Signal acknowledged", "ok"),
     "signal.closed": ("Signal closed by itself", "ok"),
     "signal.opened": ("Signal opened", "warn"),
+    "triage.bundled": ("Triage bundle made", _QUIET),
 }
 
 AREAS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -135,6 +135,7 @@ CELERY_BEAT_SCHEDULE = {
     "signals": {"task": "chatbot_service.tasks.look_for_signals", "schedule": env.whole("KG_SIGNAL_SECONDS", 30, least=1)},
     "sights": {"task": "chatbot_service.tasks.look_at_hosts", "schedule": env.whole("KG_SIGHT_SECONDS", 60, least=1)},
     "deliveries": {"task": "chatbot_service.tasks.send_deliveries", "schedule": env.whole("KG_DELIVERY_SECONDS", 15, least=1)},
+    "resources": {"task": "chatbot_service.tasks.measure_hosts", "schedule": env.whole("KG_RESOURCE_SECONDS", 300, least=1)},
     "reviews": {"task": "chatbot_service.tasks.review_approvals", "schedule": env.whole("KG_REVIEW_SECONDS", 300, least=1)},
 }
 

@@ -15,9 +15,13 @@ from portal.pages import (
     backups,
     changing,
     deployments,
+    environment,
+    hardening,
     hosts,
     jobs,
     ledger,
+    logs,
+    looks,
     notifications,
     people,
     poam,
@@ -31,9 +35,11 @@ from portal.pages import (
     service_settings,
     services,
     signals,
+    triage,
 )
 from portal.pages.appearance import appearance
 from portal.pages.dashboard import dashboard
+from portal.pages.runbook import runbook
 from portal.pages.search import search
 from portal.pages.signing_in import sign_in
 from portal.pages.time_machine import time_machine
@@ -41,12 +47,28 @@ from portal.pages.time_machine import time_machine
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard, name="dashboard"),
     path("search/", search, name="search"),
+    path("runbook/", runbook, name="runbook"),
     # Run
     path("services/", services.index, name="services"),
     path("services/add/", add_service.add, name="service-add"),
     path("services/add/<int:pk>/", add_service.choose, name="service-add-choose"),
     path("services/<int:pk>/", services.service, name="service"),
     path("services/<int:pk>/settings/", service_settings.change, name="service-settings"),
+    path("services/<int:pk>/logs/", logs.index, name="service-logs"),
+    path("services/<int:pk>/logs/follow/", logs.follow, name="service-logs-follow"),
+    path("services/<int:pk>/logs/<int:number>/text/", logs.text, name="service-log-text"),
+    path("services/<int:pk>/triage/", triage.index, name="service-triage"),
+    path("services/<int:pk>/triage/run/", triage.run_all, name="service-triage-run"),
+    path("services/<int:pk>/triage/bundle/", triage.bundle, name="service-triage-bundle"),
+    re_path(rf"^services/(?P<pk>[0-9]+)/looks/(?P<look>{'|'.join(looks.WHATS)})/$", looks.look, name="service-look"),
+    path("services/<int:pk>/environment/", environment.index, name="service-environment"),
+    path("services/<int:pk>/environment/change/", environment.change, name="service-environment-change"),
+    path("services/<int:pk>/environment/contract/", environment.contract, name="service-environment-contract"),
+    path("services/<int:pk>/environment/<int:number>/go-back/", environment.go_back, name="service-environment-back"),
+    path("services/<int:pk>/hardening/", hardening.index, name="service-hardening"),
+    path("services/<int:pk>/hardening/check/", hardening.check, name="service-hardening-check"),
+    path("services/<int:pk>/hardening/exceptions/", hardening.except_capability, name="service-hardening-except"),
+    path("services/<int:pk>/hardening/exceptions/<int:number>/end/", hardening.end_exception, name="service-hardening-end"),
     path("services/<int:pk>/backups/", backups.index, name="service-backups"),
     path("services/<int:pk>/backups/back-up/", backups.back_up, name="service-back-up"),
     path("services/<int:pk>/backups/rehearse/", backups.rehearse, name="service-rehearse"),

@@ -153,9 +153,7 @@ def left_out(result: Mapping[str, Any]) -> list[str]:
     """In words, what of the log is not shown, and why."""
     found = []
     if result.get("dropped"):
-        found.append(
-            f"{count(int(result['dropped']))} earlier lines that match are left out. Ask for more lines, or a shorter time."
-        )
+        found.append(f"{count(int(result['dropped']))} earlier lines are left out. Ask for more lines, or for less time.")
     if result.get("ended") in _ENDED:
         found.append(f"Reading ended after {_ENDED[result['ended']]}, {size(int(result.get('read_bytes') or 0))} of it.")
     cut = sum(1 for line in result.get("lines", ()) if line[3])

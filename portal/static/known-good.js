@@ -108,6 +108,13 @@ function tick() {
 
 /* The exact time on hover also in the person's own zone, unless that is UTC */
 function addLocalTimes(root) {
+  for (const time of root.querySelectorAll("time[data-local]")) {   // lines of a log: the person's own time, UTC on hover
+    const moment = new Date(time.dateTime);
+    delete time.dataset.local;
+    if (Number.isNaN(moment.getTime()) || moment.getTimezoneOffset() === 0) continue;
+    const two = (number) => String(number).padStart(2, "0");
+    time.textContent = `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+  }
   for (const time of root.querySelectorAll("time[title$=' UTC']")) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.getTime()) || moment.getTimezoneOffset() === 0) continue;

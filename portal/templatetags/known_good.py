@@ -20,6 +20,7 @@ from portal.sentences.gate import linked
 from portal.templatetags import digest as digests
 from portal.templatetags import glossary, icons, moments, status
 from portal.templatetags import line as lines
+from portal.templatetags.log_lines import log_lines
 from portal.templatetags.markup import format_html, format_html_join
 from portal.templatetags.measure import how_far
 
@@ -43,6 +44,7 @@ register.simple_tag(digests.seal, name="seal")
 register.simple_tag(digests.copy_button, name="copy")
 register.simple_tag(lines.line, name="line")
 register.simple_tag(lines.axis, name="axis")
+register.simple_tag(log_lines, name="log_lines")
 register.simple_tag(moments.ago, name="ago")
 register.simple_tag(moments.age, name="age")
 register.simple_tag(moments.exact, name="exact")

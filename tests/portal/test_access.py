@@ -16,7 +16,7 @@ from tests.portal.looking import last_refusal, text_of, window
 PATTERNS = [pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)]
 OPEN = {"sign-in", "sign-out"}
 """Django's own views: one is for strangers, the other does nothing for them."""
-VALUES = {"pk": 1, "fingerprint": "0" * 64, "number": 1, "sequence": 1, "kind": "restart", "environment": "production"}
+VALUES = {"pk": 1, "fingerprint": "0" * 64, "number": 1, "sequence": 1, "kind": "restart", "environment": "production", "look": "log"}
 KNOWN = {permission for granted in ROLES.values() for permission in granted}
 
 
