@@ -39,6 +39,7 @@ _EXAMPLES = {
     "swift": "swift:container:/folder",
     "rclone": "rclone:remote:folder",
 }
+_NO_PLACES = ("/proc", "/sys", "/dev", "/boot", "/etc")
 _BY_BUCKET = frozenset({"azure", "gs", "b2", "swift"})
 _NAMES: dict[str, re.Pattern[str]] = {
     "s3": re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|DEFAULT_REGION|REGION)"),
@@ -97,6 +98,8 @@ def _folder(url: str) -> str:
     if path != (url.rstrip("/") or "/") or path.count("/") < 2 or url.startswith("//"):  # noqa: PLR2004 - no folder of the root
         words = "A folder is written whole, without . and .., and below another: /srv/backups."
         raise Invalid(f"{_shown(url)} cannot be taken. {words} Nothing was changed.")
+    if any(within(path, one) for one in _NO_PLACES):
+        raise Invalid(f"{_shown(url)} belongs to the operating system. Choose another folder: /srv/backups. Nothing was changed.")
     return path
 
 

@@ -145,7 +145,7 @@ def age(length: timedelta) -> str:
     """`40 min`, `27 h`, `5 d`: hours until two days, as an RPO is said."""
     seconds = max(0, int(length.total_seconds()))
     if seconds < _HOUR or (seconds < 2 * _HOUR and seconds % _HOUR):
-        return f"{seconds // _MINUTE} min"
+        return f"{seconds // _MINUTE} min" if seconds >= _MINUTE else "under 1 min"
     return f"{seconds // _HOUR} h" if seconds <= 2 * _DAY else f"{seconds // _DAY} d"
 
 

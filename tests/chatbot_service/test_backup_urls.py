@@ -22,7 +22,7 @@ def test_what_restic_knows_is_taken(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "", "/", "/srv", "//srv/backups", "/srv/../etc/x", "/srv/./backups", "backups", "./backups", "-r/x", "--repo",
+        "", "/", "/srv", "//srv/backups", "/srv/../etc/x", "/etc/x", "/srv/./backups", "backups", "./backups", "-r/x", "--repo",
         "file:/srv/backups", "s3:-x/bucket", "sftp:-oProxyCommand=touch /tmp/x:/srv", "sftp://-oProxyCommand=x/srv",
         "sftp:bob@-oProxyCommand=x:/srv", "rclone::sftp,ssh=touch:/x", "rclone:-x:/y", "rest:https://-x", "rest:ftp://x/y",
         "rest:https://h/x?y=1", "s3:https://h/bucket/../other", "/srv/back\nups", "/srv/back\u202eups", "/srv/x\x00y",

@@ -62,7 +62,7 @@ def test_without_regular_rehearsals_none_is_overdue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"), [(0, "0 min"), (0.5, "30 min"), (1, "1 h"), (1.5, "90 min"), (27, "27 h"), (48, "48 h"), (73, "3 d")]
+    ("hours", "said"), [(0, "under 1 min"), (0.5, "30 min"), (1, "1 h"), (1.5, "90 min"), (27, "27 h"), (48, "48 h"), (73, "3 d")]
 )
 def test_an_age_is_said_as_an_rpo_is(hours: float, said: str) -> None:
     assert readiness.age(timedelta(hours=hours)) == said
