@@ -33,6 +33,7 @@ RUN = Group(
         Entry("Services", "box", "services", "chatbot_service.view_service", key="s"),
         Entry("Signals", "alert-triangle", "signals", "chatbot_service.view_signal", key="i"),
         Entry("Jobs", "player-play", "jobs", "chatbot_service.view_job", key="j"),
+        Entry("Health", "activity-heartbeat", "health", "chatbot_service.view_service", key="h"),
     ),
 )
 DECIDE = Group(

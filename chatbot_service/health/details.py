@@ -4,10 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chatbot_service.health.blocks import MICRO, STRETCH, Event, Probe, block_of, micros, unpack_events, unpack_probes
+from chatbot_service import lights
+from chatbot_service.health import rollup
+from chatbot_service.health.blocks import MICRO, STRETCH, Event, Probe, block_of, micros, moment, unpack_events, unpack_probes
+from chatbot_service.health.runs import UNKNOWN, Change, Touch
+from chatbot_service.health.standing import last_before
 from chatbot_service.models import HealthEventBlock, HealthSampleBlock, HealthTransition, Service
 
 MOST_LINES = 200
+MOST_CHANGES = 2000
+MOST_NAMED = 500
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,44 @@ def transitions(service: Service, start: datetime, end: datetime, most: int = MO
     return lines
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch in one state while one digest ran, to the moment. A pause is what a job made of it. `note`: on how it began."""
+
+    start: datetime
+    end: datetime
+    state: str
+    digest: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Oldest first. `whole`: nothing of the span is missing; there may be too many changes to read them all."""
+
+    found: Sequence[Stretch]
+    whole: bool
+
+
+def stretches(service: Service, start: datetime, end: datetime, touches: Sequence[Touch]) -> Stretches:
+    """Three queries."""
+    rows = HealthTransition.objects.filter(service=service, at__gte=start, at__lt=end).order_by("-at", "-id")
+    read = list(rows.values_list("at", "state", "digest", "note")[: MOST_CHANGES + 1])[::-1]
+    changes, notes = [Change(*row[:3]) for row in read], {row[0]: row[3] for row in read}
+    before = last_before([service.pk], start).get(service.pk)
+    whole = len(changes) <= MOST_CHANGES
+    if before and whole:
+        changes.insert(0, Change(before.at, before.state, before.digest))
+    if service.seen_at and end - service.seen_at > lights.SEEN_WITHIN:  # nobody has looked since
+        changes = [*(change for change in changes if change.at <= service.seen_at), Change(service.seen_at, UNKNOWN)]
+    found = [
+        Stretch(max(at, start), moment(spell.end), spell.state, spell.digest, notes.get(at, ""))
+        for spell in rollup.spells(changes, end, touches)
+        for at in (moment(spell.start),)
+    ]
+    return Stretches([one for one in found if one.end > one.start], whole)
+
+
 def _outputs(service: Service, rows: Sequence[HealthTransition]) -> dict[int, str]:
     """Of the last probe before each that ended as its state says, while probes are kept."""
     starts = {block_of(micros(row.at)) - beside for row in rows for beside in (0, STRETCH)}
@@ -60,6 +104,8 @@ def _probes(service: Service, starts: Iterable[int]) -> list[Probe]:
     if not wanted:
         return []
     rows = HealthSampleBlock.objects.filter(service=service, start__gte=min(wanted), start__lte=max(wanted)).order_by("start")
+    if len(wanted) <= MOST_NAMED:  # far apart: what lies between is not read
+        rows = rows.filter(start__in=wanted)
     return [
         probe
         for begin, data in rows.values_list("start", "data").iterator()

@@ -5,8 +5,10 @@ to this moment. The number of queries is the same whatever there is; what is not
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import groupby
 
 from django.db.models import Q
 from django.utils import timezone
@@ -80,7 +82,12 @@ class Piece:
     start: datetime
     end: datetime
     state: str
-    totals: Totals
+    bucket: Bucket = field(repr=False)
+
+    @cached_property
+    def totals(self) -> Totals:
+        """Only when asked for: of thousands of pieces most are only drawn."""
+        return Totals.of(self.bucket)
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,15 @@ class DigestLine:
 
 
 @dataclass(frozen=True)
+class Ran:
+    """A stretch in which this digest ran, exact to a bucket."""
+
+    digest: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
 class History:
     service: Service
     span: Span
@@ -105,6 +121,7 @@ class History:
     totals: Totals
     digests: tuple[DigestLine, ...]
     definitions: tuple[HealthcheckDefinition, ...]
+    _wider: dict[int, list[Bucket]] = field(default_factory=dict, repr=False)
 
     @property
     def runs(self) -> list[Run]:
@@ -117,21 +134,40 @@ class History:
                 found.append(Run(piece.start, piece.end, piece.state))
         return found
 
+    def pieces_of(self, width: int) -> tuple[Piece, ...]:
+        """The same in wider pieces of so many seconds; the first and the last may be cut by the span."""
+        known = self._wider.get(width)
+        buckets = known if known is not None else rollup.coarser((piece.bucket for piece in self.pieces), width)
+        return tuple(_pieces(buckets, micros(self.start) // MICRO, self.end, width))
+
+    @property
+    def ran(self) -> list[Ran]:
+        """What ran when, oldest first; nothing while it is not known."""
+        named = ((piece, _mostly(piece.bucket)) for piece in self.pieces)
+        found = []
+        for digest, group in groupby(((piece, digest) for piece, digest in named if piece.bucket.parts), key=lambda one: one[1]):
+            inside = [piece for piece, _digest in group]
+            if digest:
+                found.append(Ran(digest, inside[0].start, inside[-1].end))
+        return found
+
 
 def read(service: Service, span: Span, now: datetime | None = None) -> History:
     """Up to ten queries."""
     end = now or timezone.now()
     start = _floor(end - span.length, span.width)
     buckets = _buckets(service, start, end, span.width)
+    days = rollup.coarser(buckets, DAY)
     return History(
         service=service,
         span=span,
         start=moment(start * MICRO),
         end=end,
         pieces=tuple(_pieces(buckets, start, end, span.width)),
-        totals=Totals.of(rollup.total(buckets)),
+        totals=Totals.of(rollup.total(days)),
         digests=tuple(_digests(buckets, end)),
         definitions=tuple(definitions(service, moment(start * MICRO), end)),
+        _wider={DAY: days},
     )
 
 
@@ -174,13 +210,18 @@ def _pieces(buckets: Sequence[Bucket], start: int, now: datetime, width: int) ->
     """One for each place, also where nothing is recorded."""
     known = {bucket.start: bucket for bucket in buckets}
     end = micros(now)
-    for begin in range(start, -(-end // MICRO), width):
+    for begin in range(start // width * width, -(-end // MICRO), width):
         bucket = known.get(begin) or Bucket(begin, width)
-        until = min(bucket.end * MICRO, end)
+        since, until = max(begin, start) * MICRO, min(bucket.end * MICRO, end)
         states = bucket.states
-        missing = until - begin * MICRO - sum(states.values())
+        missing = until - since - sum(states.values())
         state = worst([*states, *([UNKNOWN] if missing > MICRO else [])]) if states else UNKNOWN
-        yield Piece(moment(begin * MICRO), moment(until), state, Totals.of(bucket))
+        yield Piece(moment(since), moment(until), state, bucket)
+
+
+def _mostly(bucket: Bucket) -> str:
+    """The digest that ran longest in it."""
+    return max(bucket.parts, key=lambda digest: sum(bucket.parts[digest].states.values()), default="")
 
 
 def _digests(buckets: Sequence[Bucket], end: datetime) -> list[DigestLine]:
@@ -210,13 +251,17 @@ def definitions(service: Service, start: datetime, end: datetime) -> list[Health
 
 def shares(services: Iterable[int], days: int, now: datetime | None = None) -> dict[int, Totals]:
     """Of many services over the last whole days in UTC. One query; a thousand services take part of a second."""
+    return {service: Totals.of(rollup.total(found)) for service, found in last_days(services, days, now).items()}
+
+
+def last_days(services: Iterable[int], days: int, now: datetime | None = None) -> dict[int, list[Bucket]]:
+    """The last whole days in UTC of each service of which something is recorded, oldest first. One query."""
     end = _floor(now or timezone.now(), DAY)
     start = end - days * DAY
     wanted = {"service__in": list(services), "width": DAY, "start__gt": start - BLOCKS[DAY], "start__lt": end}
-    found: dict[int, Bucket] = {}
-    for service, begin, data in HealthRollupBlock.objects.filter(**wanted).values_list("service_id", "start", "data"):
-        whole = found.setdefault(service, Bucket(start, days * DAY))
-        for bucket in rollup.unpack(begin, DAY, bytes(data)):
-            if start <= bucket.start < end:
-                whole.add(bucket)
-    return {service: Totals.of(whole) for service, whole in found.items()}
+    rows = HealthRollupBlock.objects.filter(**wanted).order_by("start").values_list("service_id", "start", "data")
+    found: dict[int, list[Bucket]] = {}
+    for service, begin, data in rows:
+        inside = [bucket for bucket in rollup.unpack(begin, DAY, bytes(data)) if start <= bucket.start < end]
+        found.setdefault(service, []).extend(inside)
+    return found

@@ -17,8 +17,8 @@ from chatbot_service import gate_words
 from deploy_records.people import holds, roles_of
 from portal import navigation
 from portal.sentences.gate import linked
+from portal.templatetags import columns, glossary, icons, moments, status
 from portal.templatetags import digest as digests
-from portal.templatetags import glossary, icons, moments, status
 from portal.templatetags import line as lines
 from portal.templatetags.log_lines import log_lines
 from portal.templatetags.markup import format_html, format_html_join
@@ -44,10 +44,16 @@ register.simple_tag(digests.seal, name="seal")
 register.simple_tag(digests.copy_button, name="copy")
 register.simple_tag(lines.line, name="line")
 register.simple_tag(lines.axis, name="axis")
+register.simple_tag(columns.columns, name="columns")
+register.simple_tag(columns.ribbon, name="ribbon")
+register.simple_tag(columns.lane, name="lane")
+register.simple_tag(columns.lane_key, name="lane_key")
+register.simple_tag(columns.sparks, name="sparks")
 register.simple_tag(log_lines, name="log_lines")
 register.simple_tag(moments.ago, name="ago")
 register.simple_tag(moments.age, name="age")
 register.simple_tag(moments.exact, name="exact")
+register.simple_tag(moments.lasted, name="lasted")
 register.filter("duration", moments.duration)
 register.filter("unit", moments.unit)
 register.filter("count", moments.count)
@@ -94,9 +100,10 @@ class OutputLine:
     css: str
 
 
-def _harmless(text: str) -> str:
+@register.filter
+def harmless(text: str) -> str:
     """Foreign output without what could move the cursor or turn the reading direction."""
-    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if c.isprintable() or c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def output_lines(output: str, state: str) -> list[OutputLine]:
@@ -107,7 +114,7 @@ def output_lines(output: str, state: str) -> list[OutputLine]:
     for place, raw in enumerate(split, 1):
         match = _STAMP.match(raw)
         stamp, text = match.groups() if match else ("", raw)
-        found.append(OutputLine(stamp, _harmless(text), last if place == len(split) else ""))
+        found.append(OutputLine(stamp, harmless(text), last if place == len(split) else ""))
     return found
 
 
@@ -254,6 +261,26 @@ KEY_WORDS = {
 def key(*names: str, **words: str) -> dict[str, Any]:
     """What the marks of a line mean: `{% key "ok" "fail" deploy="deployed" %}`."""
     return {"entries": [(name, words.get(name, KEY_WORDS[name])) for name in (*names, *(w for w in words if w not in names))]}
+
+
+HEALTH_KEY_WORDS = {
+    "ok": "healthy",
+    "fail": "probes fail",
+    "down": "down",
+    "day-ok": "healthy all day",
+    "day-fail": "probes failed",
+    "day-down": "down",
+    "pause": "paused by a job",
+    "off": "stopped on purpose",
+    "none": "not known: nobody looked",
+    "band": "the digest that ran",
+}
+
+
+@register.inclusion_tag("kit/_health_key.html")
+def health_key(*names: str) -> dict[str, Any]:
+    """What the parts of a chart of health mean."""
+    return {"entries": [(name, HEALTH_KEY_WORDS[name]) for name in names]}
 
 
 # The frame

@@ -87,6 +87,10 @@ def age(moment: datetime | None) -> SafeString:
     return _element(moment, duration(max(0, int((timezone.now() - moment).total_seconds()))), "age")
 
 
+def lasted(start: datetime, end: datetime) -> str:
+    return duration(end - start)
+
+
 def _day(utc: datetime) -> str:
     return f"{utc:%a} {utc.day} {utc:%b}" + ("" if utc.year == timezone.now().astimezone(UTC).year else f" {utc.year}")
 
