@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from chatbot_service import backup_starting
-from chatbot_service.models import Backup, Job, Kind, Restore, RestoreRehearsal, RestoreState
-from tests.docker.faults.data_stand import DataStand, data_stand, own, tree_of
+from chatbot_service.models import Backup, Job, JobState, Kind, Restore, RestoreRehearsal, RestoreState
+from tests.docker.faults.data_stand import BRISK, DataStand, data_stand, own, tree_of
 from tests.docker.faults.stage import Stage
 from tests.docker.faults.workers import Rig
+from tests.machine import restic_binary
 
 pytestmark = [pytest.mark.docker, pytest.mark.restic]
 
@@ -102,6 +103,25 @@ def test_held_for_a_backup_nothing_is_lost_and_it_goes_on(beating: DataStand, mo
     assert len(one) - len(other) in {0, 1}, "of one moment: first the one file is written, then the other"
     assert len(now) > len(one)
     beating.is_sound()
+
+
+@pytest.mark.parametrize("mode", ["paused", "stopped"])
+def test_a_copy_that_takes_longer_than_the_service_may_be_held_is_given_up_and_it_goes_on(
+    beating: DataStand, tmp_path: Path, mode: str
+) -> None:
+    slow = tmp_path / "slow-restic"
+    slow.write_text(f'#!/bin/sh\ncase "$*" in *"--tag backup"*) sleep 30;; esac\nexec {restic_binary()} "$@"\n')
+    slow.chmod(0o755)
+    beating.plan(longest_pause=1)
+    client = Client(beating)
+    with client.asking():
+        job = beating.done(beating.backup(mode), Rig(sets=(*BRISK, ("settings.RESTIC_BINARY", str(slow)))))
+    beating.plan(longest_pause=60)
+    assert job.state == JobState.FAILED
+    assert "did not end in 1 s" in job.error
+    beating.serves()
+    assert client.longest < 5
+    assert beating.snapshots() == beating.on_record()
 
 
 def test_a_live_backup_leaves_the_service_alone_and_counts_what_changed(beating: DataStand) -> None:
