@@ -30,19 +30,21 @@ class Matter(IntEnum):
     PASSED = 17
     APPROVE = 18
     DECIDE = 19
+    HARDENING = 20
 
 
 _WAITS = frozenset({Matter.AGREE, Matter.APPROVE, Matter.DECIDE})
 _SOON = frozenset({
     Matter.NO_WAY_BACK, Matter.BACKUP_LATE, Matter.UNHEALTHY, Matter.SIGNAL, Matter.REVIEW, Matter.ENDS, Matter.PASSED,
+    Matter.HARDENING,
 })  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Need:
     """`permissions`: who holds one of them can do something about it. `why_not_you`: a rule that bars this person.
-    `exception`: its number; `backups_of`: the service whose backups it is about; `digest`: follows the title; `order`: the
-    smaller the sooner, among those of one matter.
+    `exception`: its number; `backups_of`, `hardening_of`: the service whose backups or hardening it is about; `digest`:
+    follows the title; `order`: the smaller the sooner, among those of one matter.
     """
 
     matter: Matter
@@ -58,6 +60,7 @@ class Need:
     restore: int = 0
     backups_of: int = 0
     signal: int = 0
+    hardening_of: int = 0
     digest: str = ""
     why_not_you: str = ""
     order: int = 0

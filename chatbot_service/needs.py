@@ -4,14 +4,14 @@ exceptions.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, Subquery, prefetch_related_objects
 from django.utils import timezone
 
 from chatbot_service import backup_needs, lights, readiness
-from chatbot_service.models import READS_ONLY, HealthTransition, Host, Job, JobState, Service
+from chatbot_service.models import READS_ONLY, HardeningCheck, HealthTransition, Host, Job, JobState, Service
 from chatbot_service.need import Matter, Need
 from chatbot_service.signals import needing
 from deploy_records import reviews
@@ -33,6 +33,7 @@ OPERATE = ("chatbot_service.rollback_service", "chatbot_service.operate_service"
 HOSTS = ("chatbot_service.change_host", "chatbot_service.operate_service")
 APPROVE = (MAY_APPROVE,)
 EXCUSE = (MAY_EXCUSE,)
+HARDEN = ("chatbot_service.check_hardening",)
 EXCEPTIONS = (MAY_REQUEST, MAY_EXCUSE)
 
 
@@ -74,6 +75,7 @@ class _Seen:
     job_state: str
     job_error: str
     target: int
+    hardening_due: date | None
 
 
 def _of_services(services: Sequence[_Seen], now: datetime) -> Iterator[Need]:
@@ -84,6 +86,10 @@ def _of_services(services: Sequence[_Seen], now: datetime) -> Iterator[Need]:
         if seen.target and seen.service.previous_local is False:
             why = f"The image to go back to is no longer on {seen.service.host.name}."
             yield Need(Matter.NO_WAY_BACK, f"{seen.service} could not be rolled back", why, OPERATE, service=seen.service.pk)
+        if seen.hardening_due and seen.hardening_due < timezone.localdate() and not seen.service.is_demo:
+            why = f"It was due on {seen.hardening_due.isoformat()}: the baseline is checked every three months."
+            title = f"Check the hardening of {seen.service} again"
+            yield Need(Matter.HARDENING, title, why, HARDEN, hardening_of=seen.service.pk)
 
 
 def _of_what_runs(seen: _Seen, now: datetime) -> Iterator[Need]:
@@ -108,17 +114,20 @@ def _services() -> list[_Seen]:
     last = HealthTransition.objects.filter(service=OuterRef("pk")).order_by("-at", "-id")
     runs = ImageDigest.objects.filter(repository=OuterRef("repository"), digest=OuterRef("seen_digest"))
     job = Job.objects.filter(service=OuterRef("pk")).exclude(kind__in=READS_ONLY).order_by("-created_at", "-id")
+    check = HardeningCheck.objects.filter(service=OuterRef("pk"))
     found = readiness.with_facts(Service.objects.select_related("host")).annotate(
         last_state=Subquery(last.values("state")[:1]),
         running_state=Subquery(runs.values("state")[:1]),
         job=Subquery(job.values("pk")[:1]),
         job_state=Subquery(job.values("state")[:1]),
         job_error=Subquery(job.values("error")[:1]),
+        hardening_due=Subquery(check.values("due_on")[:1]),
     )
     return [
         _Seen(
             one, one.last_state or "", one.running_state or "", one.job or 0, one.job_state or "", one.job_error or "",
             one.target or 0,  # type: ignore[attr-defined]  # annotated by with_facts
+            one.hardening_due,
         )
         for one in found
     ]  # fmt: skip

@@ -19,8 +19,7 @@ from chatbot_service.environment_contract import (
 )
 from chatbot_service.foreign_text import one_line
 from chatbot_service.jobs.look_ports import LogQuery
-from chatbot_service.jobs.looking import MOST_ENDPOINTS, query_of
-from chatbot_service.jobs.reach import endpoint
+from chatbot_service.jobs.looking import query_of
 from chatbot_service.log_reading import MOST_LINES, cursor_of
 from chatbot_service.models import ACTIVE, READS_ONLY, EnvironmentVersion, Job, Kind, Service
 from chatbot_service.operation_records import contract_of
@@ -75,13 +74,6 @@ def environment(service: Service, request: Request) -> Job:
 
 def harden(service: Service, request: Request) -> Job:
     return _look(Kind.HARDEN, service, {}, request)
-
-
-def checked_endpoints(urls: Sequence[str]) -> list[str]:
-    """As a service keeps them. `Invalid` for what is no address, or leads where nothing may ask."""
-    if len(urls) > MOST_ENDPOINTS:
-        raise Invalid(f"At most {MOST_ENDPOINTS} addresses are tried.")
-    return [endpoint(url).url for url in urls]
 
 
 def _words(text: str) -> str:

@@ -15,6 +15,7 @@ from chatbot_service import backup_plans, dispatch
 from chatbot_service.dispatch import Request
 from chatbot_service.jobs import adoption
 from chatbot_service.jobs.context import SmokeTest
+from chatbot_service.jobs.looking import checked_endpoints
 from chatbot_service.models import NAME, READS_ONLY, Environment, Job, JobState, Kind, Rehearsal, Service
 from deploy_records import audit
 from deploy_records.errors import Invalid, Refused
@@ -39,6 +40,7 @@ class Settings:
     required_env: Sequence[str] = ()
     smoke_tests: Sequence[SmokeTest] = ()
     rehearsal: str = Rehearsal.ISOLATED
+    endpoints: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +114,7 @@ def settings_of(service: Service) -> Settings:
     tests = [SmokeTest(str(test["name"]), tuple(test["argv"])) for test in service.smoke_tests]
     return Settings(
         environment=service.environment, watch_seconds=service.watch_seconds, required_env=service.required_env,
-        smoke_tests=tests, rehearsal=service.rehearsal,
+        smoke_tests=tests, rehearsal=service.rehearsal, endpoints=service.endpoints,
     )  # fmt: skip
 
 
@@ -128,6 +130,7 @@ def _as_data(wish: Settings) -> dict[str, Any]:
         "required_env": list(wish.required_env),
         "smoke_tests": [{"name": test.name, "argv": list(test.argv)} for test in wish.smoke_tests],
         "rehearsal": wish.rehearsal,
+        "endpoints": checked_endpoints(wish.endpoints),
     }
 
 
@@ -152,6 +155,7 @@ def _check_settings(choice: Settings) -> None:
         raise Invalid("Choose the environment and the rehearsal from those offered.")
     if not 0 <= choice.watch_seconds <= MOST_WATCH_SECONDS:
         raise Invalid(f"A service is watched for 0 to {MOST_WATCH_SECONDS:,} s after a switch, not {choice.watch_seconds:,}.")
+    checked_endpoints(choice.endpoints)
     wrong = [key for key in choice.required_env if not _KEY.fullmatch(key)]
     if wrong:
         raise Invalid(f"{shown(wrong[0])} is not the name of an environment variable.")

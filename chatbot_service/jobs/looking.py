@@ -4,7 +4,7 @@ Nothing in a result is a secret: what comes from the container is masked where i
 only for keys that the contract calls harmless.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -124,6 +124,13 @@ def reach_endpoints(ctx: OperationContext) -> str:
     ctx.memory.put("result", {"endpoints": [reach.as_data() for reach in found]})
     reached = sum(reach.reached for reach in found)
     return f"{reached} of {len(found)} reached"
+
+
+def checked_endpoints(urls: Sequence[str]) -> list[str]:
+    """As a service keeps them. `Invalid` for what is no address, or leads where nothing may ask."""
+    if len(urls) > MOST_ENDPOINTS:
+        raise Invalid(f"At most {MOST_ENDPOINTS} addresses are tried.")
+    return [endpoint(url).url for url in urls]
 
 
 def _endpoints(ctx: OperationContext, container: ContainerFacts) -> list[Endpoint]:

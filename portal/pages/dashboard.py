@@ -79,7 +79,7 @@ def url_of(need: Need) -> str:
     """Where something can be done about it."""
     pages = {
         "poam-item": need.exception, "digest": need.entry, "job": need.job, "signal": need.signal, "restore": need.restore,
-        "service-backups": need.backups_of, "service": need.service,
+        "service-backups": need.backups_of, "service-hardening": need.hardening_of, "service": need.service,
     }  # fmt: skip
     return next((reverse(name, args=[number]) for name, number in pages.items() if number), reverse("hosts"))
 

@@ -16,7 +16,7 @@ from chatbot_service import operating
 from chatbot_service.dispatch import Request
 from chatbot_service.jobs.catalogue import LOOK_INTO
 from chatbot_service.jobs.look_ports import LogQuery
-from chatbot_service.models import ACTIVE, Job, JobState, Kind, Service
+from chatbot_service.models import Job, JobState, Kind, Service
 from deploy_records.errors import Refused
 from deploy_records.people import holds
 from portal.access import needs
@@ -140,9 +140,3 @@ def begin(request: HttpRequest, service: Service, what: What) -> str:
     except Refused as error:
         return told(request, error)
     return ""
-
-
-def under_way(service: Service) -> int:
-    """How many looks at a service have not ended."""
-    kinds = [what.kind for what in WHATS.values()]
-    return Job.objects.filter(service=service, kind__in=kinds, state__in=ACTIVE).count()

@@ -34,6 +34,7 @@ class Deed:
     primary: bool = False
     dialog: bool = False
     why_not: str = ""
+    in_menu: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def read(row: Row, person: Person) -> dict[str, Any]:
     approvals = _approvals(row)
     running = [one for one in approvals if row.entry and one.entry_id == row.entry.pk]
     row_shown = shown(row)
+    found = deeds(row, person)
     return {
         "row": row,
         "service": service,
@@ -72,7 +74,8 @@ def read(row: Row, person: Person) -> dict[str, Any]:
         "running": Column(row.entry, row.deployment, running),
         "previous": _previous(row, approvals),
         "jobs": [listed(job) for job in _last_jobs(service.pk)],
-        "deeds": deeds(row, person),
+        "deeds": found,
+        "has_menu": any(deed.in_menu for deed in found),
         "host_light": host_light(row),
         "usual_seconds": row.rollback_seconds,
         "data_paths": [path.removeprefix(f"{service.project_dir}/") for path in service.data_paths],
@@ -101,7 +104,17 @@ def deeds(row: Row, person: Person) -> list[Deed]:
             Deed(kind.capitalize(), reverse("service-lifecycle", args=[service.pk, kind]), dialog=True, why_not=busy)
             for kind in kinds
         ]
-    return found
+    return [*found, *_in_menu(row, person)]
+
+
+def _in_menu(row: Row, person: Person) -> Iterator[Deed]:
+    """What is looked at rather than done; each is a tab as well."""
+    number = [row.service.pk]
+    if holds(person, "chatbot_service.look_into_service"):
+        for word, name in (("Logs", "logs"), ("Triage", "triage"), ("Environment", "environment")):
+            yield Deed(word, reverse(f"service-{name}", args=number), in_menu=True)
+    if holds(person, "chatbot_service.check_hardening"):
+        yield Deed("Hardening", reverse("service-hardening", args=number), in_menu=True)
 
 
 def _deeds_on_data(row: Row, person: Person, busy: str) -> Iterator[Deed]:

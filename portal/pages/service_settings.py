@@ -38,6 +38,11 @@ class SettingsForm(forms.Form):
         "answers: curl -fsS http://127.0.0.1:8000/health",
     )  # fmt: skip
 
+    endpoints = forms.CharField(
+        label="Addresses it must reach", max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="One a line, with http:// or https://, tried by Triage from inside the container. None: its model API.",
+    )  # fmt: skip
+
     def settings(self) -> dict[str, Any]:
         """Raises `Invalid` for what cannot be read."""
         given = self.cleaned_data
@@ -47,6 +52,7 @@ class SettingsForm(forms.Form):
             "rehearsal": given["rehearsal"],
             "required_env": services.keys_of(given["required_env"]),
             "smoke_tests": services.smoke_tests_of(given["smoke_tests"]),
+            "endpoints": given["endpoints"].split(),
         }
 
 
@@ -58,6 +64,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     initial = {
         "environment": now.environment, "watch_seconds": now.watch_seconds, "rehearsal": now.rehearsal,
         "required_env": "\n".join(now.required_env), "smoke_tests": services.smoke_tests_in_lines(now.smoke_tests),
+        "endpoints": "\n".join(now.endpoints),
     }  # fmt: skip
     form = SettingsForm(request.POST if request.method == "POST" else None, initial=initial)
     refusal, status = "", 200

@@ -17,7 +17,7 @@ from portal import resource_lines
 from portal.access import actor_of, needs
 from portal.pages.backup_rows import frame, row_or_404
 from portal.pages.jobs import listed
-from portal.pages.looks import TO_LOOK, WHATS, begin, panel_of, under_way
+from portal.pages.looks import TO_LOOK, WHATS, begin, panel_of
 from portal.pages.runbook import for_service
 from portal.sentences import service as sentences
 from portal.templatetags.known_good import ProofRow
@@ -41,7 +41,6 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
         "resources": resource_lines.shown(samples),
         "jobs": [listed(job) for job in jobs[:_LAST_JOBS]],
         "runbook": for_service(row),
-        "under_way": under_way(service),
     }
     return render(request, "operation/triage.html", context)
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandParser
 
-from chatbot_service import backup_starting, dispatch
+from chatbot_service import backup_starting, dispatch, operating
 from chatbot_service.dispatch import Request
 from chatbot_service.models import Backup, Job, JobState, JobStep, Kind, Restore, Service, StepState
 from deploy_records import audit
@@ -22,6 +22,9 @@ from deploy_records.rules.digest import shown
 
 OF_DIGESTS = ("upgrade", "rollback")
 OF_LIFE = ("start", "stop", "restart")
+OF_LOOKS = {
+    "probe": operating.probe, "reach": operating.reach, "resources": operating.resources, "harden": operating.harden,
+}  # fmt: skip
 OF_BACKUPS = ("backup", "restore", "rehearse", "check")
 EXIT = {JobState.SUCCEEDED: 0, JobState.FAILED: 1, JobState.CANCELLED: 1, JobState.REFUSED: 2, JobState.STUCK: 3}
 REFUSED = 2
@@ -34,7 +37,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("kind", choices=(*OF_DIGESTS, *OF_LIFE, *OF_BACKUPS))
+        parser.add_argument("kind", choices=(*OF_DIGESTS, *OF_LIFE, *OF_BACKUPS, *OF_LOOKS))
         parser.add_argument("service", help="NAME, or NAME@HOST where several hosts have one of that name")
         parser.add_argument("digest", nargs="?", default="", help="sha256:…; a rollback's default is the one before")
         parser.add_argument("--by", required=True, help="the person in whose name it runs")
@@ -76,7 +79,8 @@ class Command(BaseCommand):
             return dispatch.rollback(service, options["digest"], request, deprecate=bool(note), note=note)
         if kind in OF_BACKUPS:
             return _of_backups(kind, service, request, options)
-        return dispatch.lifecycle(kind, service, request)
+        look = OF_LOOKS.get(kind)
+        return look(service, request) if look else dispatch.lifecycle(kind, service, request)
 
     def _refuse(self, why: Refused, options: dict[str, Any]) -> None:
         person = User.objects.filter(username=options["by"]).first() if is_text(options["by"]) else None
