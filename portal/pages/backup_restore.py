@@ -89,6 +89,7 @@ def _context(backup: Backup, paths: Sequence[str], form: RestoreForm, refusal: s
         "refuses": sentences.refuses_restore(backup),
         "busy": holder(row.active_job),
         "plan": choices.plan(Kind.RESTORE, row),
+        "is_stopped": row.service.seen_state in {"exited", "created", "dead"},
         "two_people": plan.two_people,
         "kept_hours": plan.keep_replaced_hours,
         "kept_until": timezone.now() + timedelta(hours=plan.keep_replaced_hours),

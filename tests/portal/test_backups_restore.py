@@ -71,6 +71,13 @@ def test_chosen_paths_are_restored_alone_each_once(backup: Backup, operator: Use
     assert Restore.objects.get().paths == [f"{UPLOADS}/2026", f"{UPLOADS}/b.txt"]
 
 
+def test_it_is_said_that_a_service_that_was_stopped_will_be_started(backup: Backup, operator: User) -> None:
+    address = f"/backups/{backup.pk}/restore/"
+    assert "The restore starts it" not in text_of(window(operator).get(address))
+    Service.objects.update(seen_state="exited")
+    assert "The restore starts it" in text_of(window(operator).get(address))
+
+
 def test_a_path_outside_is_refused(backup: Backup, operator: User) -> None:
     assert ask(backup, operator, path=["/etc/passwd"]).status_code == 400
     assert not Restore.objects.exists()
