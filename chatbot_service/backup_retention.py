@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+
+RECENT = timedelta(hours=24)
+"""Somebody who backs up by hand, twice on a day, wants both."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,12 @@ class Candidate:
 
 
 def kept(candidates: Iterable[Candidate], keep: Keep) -> frozenset[int]:
-    """The newest good one always. Incomplete and damaged ones are evidence: of each of the last days one stays as well."""
+    """The newest good one always, and all good ones of the 24 hours before it. Incomplete and damaged ones are evidence: of each of the last days one stays as well."""
     newest_first = sorted(candidates, key=lambda one: (one.at, one.id), reverse=True)
     good = [one for one in newest_first if one.good]
     bad = [one for one in newest_first if not one.good]
-    found = {one.id for one in newest_first if one.held} | {one.id for one in good[:1]}
+    recent = {one.id for one in good if good[0].at - one.at < RECENT}
+    found = {one.id for one in newest_first if one.held} | recent
     for of, bucket, most in (
         (good, _day, keep.daily), (good, _week, keep.weekly), (good, _month, keep.monthly), (bad, _day, keep.daily),
     ):  # fmt: skip

@@ -74,7 +74,7 @@ def unreachable(place: Place, text: str) -> Refused:
 def _refusal(place: Place, exit_code: int, text: str) -> str:
     where = f"The backup repository {place.shown}"
     if exit_code == NO_REPOSITORY:
-        return f"{where} is not there. See whether its disk is mounted and the address is right; a backup makes a new one."
+        return f"{where} is not there. See whether its disk is mounted and the address is right."
     if exit_code == WRONG_PASSWORD:
         return f"{where} does not open: its password is another. Enter the right one; without it nothing in it can be read."
     if exit_code == LOCKED:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot_service.backup_retention import Candidate, Keep, going, kept
+from chatbot_service.backup_retention import RECENT, Candidate, Keep, going, kept
 
 START = datetime(2025, 12, 20, tzinfo=UTC)
 USUAL = Keep(7, 4, 6)
@@ -38,10 +38,16 @@ def test_days_without_a_backup_do_not_count() -> None:
     assert kept(far_apart, Keep(3, 0, 0)) == {7, 8, 9}
 
 
-def test_of_one_day_the_newest_good_one_stays() -> None:
+def test_of_an_earlier_day_the_newest_good_one_stays() -> None:
     three = [Candidate(number, START + timedelta(hours=number), str(number), good=number != 2) for number in range(3)]
-    assert kept(three, Keep(1, 0, 0)) == {1, 2}
-    assert kept(three, Keep(0, 0, 0)) == {1}
+    later = Candidate(9, START + timedelta(days=2), "later")
+    assert kept([*three, later], Keep(2, 0, 0)) == {1, 2, 9}
+    assert kept([*three, later], Keep(0, 0, 0)) == {9}
+
+
+def test_all_good_ones_of_the_last_day_stay() -> None:
+    hourly = [Candidate(number, START + timedelta(hours=number), str(number), good=number != 40) for number in range(48)]
+    assert kept(hourly, Keep(0, 0, 0)) == {*range(24, 48)} - {40}
 
 
 def test_a_snapshot_that_a_kept_backup_shares_stays_and_only_its_row_goes() -> None:
@@ -64,10 +70,12 @@ def test_the_newest_good_one_and_what_is_held_stay(candidates: list[Candidate], 
 @given(_candidates(), _keeps)
 def test_never_more_than_asked_for_stays(candidates: list[Candidate], keep: Keep) -> None:
     held = sum(one.held for one in candidates)
+    last = max((one.at for one in candidates if one.good), default=START)
+    recent = sum(one.good and last - one.at < RECENT for one in candidates)
     asked = keep.daily + keep.weekly + keep.monthly
     staying = kept(candidates, keep)
-    assert sum(one.good for one in candidates if one.id in staying) <= max(asked, 1) + held
-    assert len(staying) <= max(asked, 1) + keep.daily + held
+    assert sum(one.good for one in candidates if one.id in staying) <= asked + recent + held
+    assert len(staying) <= asked + recent + keep.daily + held
 
 
 @given(_candidates(), _keeps)
