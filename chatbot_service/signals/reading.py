@@ -1,9 +1,10 @@
 """The facts that the rules judge, read for all services with a fixed number of queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from django.db.models import Exists, OuterRef, Subquery
 
@@ -11,6 +12,7 @@ from chatbot_service import lights, readiness
 from chatbot_service.health.blocks import STRETCH, Event, block_of, micros, unpack_events
 from chatbot_service.health.runs import Change
 from chatbot_service.health.standing import last_before
+from chatbot_service.jobs.look_ports import Usage
 from chatbot_service.jobs.ports import Healthcheck
 from chatbot_service.models import (
     ACTIVE,
@@ -20,11 +22,13 @@ from chatbot_service.models import (
     HealthTransition,
     Job,
     JobStep,
+    ResourceBlock,
     Service,
     SignalSight,
     StepState,
 )
-from chatbot_service.signals.facts import Facts, FailedPull
+from chatbot_service.resource_blocks import start_of, unpacked
+from chatbot_service.signals.facts import Facts, FailedPull, UsageFacts
 from chatbot_service.signals.sight import REWRITES, Sight
 from chatbot_service.touching import touching_jobs
 from deploy_records.models import PoamItem, PoamState
@@ -36,6 +40,8 @@ SIGHT_HOLDS = timedelta(minutes=4)
 """What a worker saw longer ago than this says nothing about now."""
 PULL_COUNTS = timedelta(days=1)
 MOST_EXCEPTIONS = 500
+USED_WITHIN, LEAST_SAMPLES = timedelta(minutes=20), 3
+"""One every five minutes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Matter:
 def services(now: datetime) -> Iterator[tuple[Matter, Facts]]:
     found = list(_services())
     numbers = [one.pk for one in found]
-    changes, events = _changes(numbers, now), _events(numbers, now)
+    changes, events, usages = _changes(numbers, now), _events(numbers, now), _usages(numbers, now)
     touching = touching_jobs([number for number in numbers if changes[number] or events[number]], now - BACK)
     checks = _healthchecks(one.pk for one in found if any(change.state == "starting" for change in changes[one.pk]))
     for one in found:
@@ -69,6 +75,7 @@ def services(now: datetime) -> Iterator[tuple[Matter, Facts]]:
                 events=events[number],
                 healthcheck=checks.get(number),
                 log=seen.log.facts(now) if seen else None,
+                usage=usages.get(number),
                 failed_pull=_failed_pull(one, now),
                 drift=one.drift,
                 drift_since=one.drift_since,
@@ -140,6 +147,26 @@ def _events(numbers: Iterable[int], now: datetime) -> dict[int, list[Event]]:
     for number, start, data in rows.order_by("start").values_list("service_id", "start", "data").iterator():
         found[number] += [event for event in unpack_events(start, bytes(data)) if event.at >= since]
     return found
+
+
+def _usages(numbers: Iterable[int], now: datetime) -> dict[int, UsageFacts]:
+    """On average over the last samples, of those that have enough of them."""
+    since = now - USED_WITHIN
+    samples: dict[int, list[Usage]] = defaultdict(list)
+    rows = ResourceBlock.objects.filter(service__in=list(numbers), start__gte=start_of(since)).order_by("start")
+    for number, data in rows.values_list("service_id", "data"):
+        samples[number] += [one for one in unpacked(bytes(data)) if since <= one.at <= now]
+    return {number: _average(found) for number, found in samples.items() if len(found) >= LEAST_SAMPLES}
+
+
+def _average(samples: Sequence[Usage]) -> UsageFacts:
+    """A counter that is smaller than before belongs to another container: then nothing is known of its processors."""
+    pairs = list(pairwise(samples))
+    went_on = all(later.cpu_seconds >= before.cpu_seconds for before, later in pairs)
+    length = (samples[-1].at - samples[0].at).total_seconds()
+    cpus = (samples[-1].cpu_seconds - samples[0].cpu_seconds) / length if went_on and length > 0 else None
+    memory = sum(one.memory for one in samples) / len(samples)
+    return UsageFacts(memory, cpus, len(samples), f"{round(length / 60)} min")
 
 
 def _healthchecks(numbers: Iterable[int]) -> dict[int, Healthcheck]:

@@ -133,22 +133,29 @@ def _exchange(url: SplitResult, target: Target, headers: Mapping[str, str], payl
         connection.sock = channel
         with contextlib.closing(connection):
             connection.request("POST", path, body=payload, headers=dict(headers))
-            return connection.getresponse().status
+            status = connection.getresponse().status
+            if time.monotonic() >= ends:  # a channel that was shut looks like the end of the headers
+                raise TimeoutError
+            return status
 
 
 @contextlib.contextmanager
 def _channel(addresses: Sequence[Address], host: str, port: int, ends: float, *, tls: bool) -> Iterator[socket.socket]:
     """To the addresses that were checked, under the host's own name; shut at `ends`, whatever it says until then."""
     plain = _connect(addresses, port, ends)
-    timer = threading.Timer(max(0.0, ends - time.monotonic()), _shut, args=(plain,))
+    # Wrapping takes the plain socket's descriptor away, so what is shut is the wrapped one, from before its handshake on.
+    context = ssl.create_default_context()
+    channel = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) if tls else plain
+    timer = threading.Timer(max(0.0, ends - time.monotonic()), _shut, args=(channel,))
     timer.daemon = True
     timer.start()
     try:
-        with ssl.create_default_context().wrap_socket(plain, server_hostname=host) if tls else plain as channel:
-            yield channel
+        if isinstance(channel, ssl.SSLSocket):
+            channel.do_handshake()
+        yield channel
     finally:
         timer.cancel()
-        plain.close()
+        channel.close()
 
 
 def _connect(addresses: Sequence[Address], port: int, ends: float) -> socket.socket:
@@ -166,7 +173,7 @@ def _connect(addresses: Sequence[Address], port: int, ends: float) -> socket.soc
 
 def _shut(channel: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        channel.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(channel, socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

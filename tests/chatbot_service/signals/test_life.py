@@ -9,11 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from chatbot_service import resource_history
 from chatbot_service.ansi import Span
 from chatbot_service.dispatch import Request
 from chatbot_service.facts import SeenContainer
 from chatbot_service.health.blocks import Event, block_of, micros, pack_events, unpack_events
-from chatbot_service.jobs.look_ports import LogLine, LogPage, LogQuery
+from chatbot_service.jobs.look_ports import LogLine, LogPage, LogQuery, Usage
 from chatbot_service.models import (
     BackupPlan,
     BackupRepository,
@@ -191,6 +192,25 @@ def test_an_exception_about_to_end_opens_a_signal_until_it_is_extended() -> None
     assert open_kinds() == []
 
 
+def test_more_memory_than_is_recommended_on_average_over_the_last_samples_opens_a_signal(bot: Service) -> None:
+    now = timezone.now()
+
+    def sample(minutes: float, mebibytes: int, cpu_seconds: float) -> None:
+        at = now - timedelta(minutes=minutes)
+        resource_history.keep(bot, Usage(at, cpu_seconds, 2, mebibytes * 2**20, 0, 5, 0, 0, 0, 0))
+
+    sample(12, 1300, 100)
+    sample(7, 1300, 550)
+    records.look(now)
+    assert open_kinds() == [], "two samples are too few"
+    sample(2, 1300, 1000)
+    records.look(now)
+    says = Signal.objects.get(kind="resources").evidence["says"]
+    assert says.startswith("It used 1,300 MiB of memory and 1.50 processors on average")
+    records.look(now + timedelta(hours=2))
+    assert open_kinds() == ["resources"], "nobody has measured since, so nobody knows"
+
+
 def test_a_demo_record_is_not_judged(bot: Service) -> None:
     Service.objects.update(is_demo=True, drift="runs something else")
     records.look()
@@ -260,7 +280,7 @@ class Log:
     def __call__(self, container: str, query: LogQuery) -> LogPage:
         self.asked.append(query)
         at = timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
-        return LogPage(tuple(LogLine(at, "stdout", (Span(text, ()),)) for text in self.texts))
+        return LogPage(tuple(LogLine(at, "stdout", (Span(text),)) for text in self.texts))
 
 
 def runs(of: Service) -> tuple[SeenContainer, ...]:
