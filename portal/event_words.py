@@ -107,6 +107,8 @@ _DEEDS: dict[str, tuple[str, str]] = {
     "restore.removed": ("What a restore had replaced is removed", "off"),
     "restore.undone": ("Restore undone", "undone"),
     "service.added": ("Put under management", _QUIET),
+    "service.badge-private": ("Badge is not public any more", "off"),
+    "service.badge-public": ("Badge made public", "warn"),
     "service.changed": ("Settings changed", _QUIET),
     "service.drift_ended": ("Drift ended", "ok"),
     "service.drifted": ("Drift found", "stop"),

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from chatbot_service import lights
 from chatbot_service.health import rollup
+from chatbot_service.health.details import Stretch
 from chatbot_service.health.history import Totals, last_days
 from chatbot_service.health.rollup import DAY, Bucket
 from chatbot_service.health.runs import UNKNOWN, Change, Run, runs_between
@@ -64,7 +65,14 @@ def all_services(now: datetime | None = None, days: Sequence[int] = DAYS) -> lis
     return sorted(found, key=lambda one: one.badness)
 
 
-def light_of(service: Service, runs: Sequence[Run], now: datetime) -> Light:
+def light_now(service: Service, now: datetime) -> Light:
+    """Of one, with one query."""
+    last = last_before([service.pk], now).get(service.pk)
+    return light_of(service, [Run(now, now, last.state)] if last else (), now)
+
+
+def light_of(service: Service, runs: Sequence[Run | Stretch], now: datetime) -> Light:
+    """`runs` up to now: the last one says whether it was stopped on purpose."""
     return lights.health(
         state=service.seen_state, seen_health=service.seen_health, seen_at=service.seen_at, now=now,
         on_purpose=bool(runs) and runs[-1].state == "stopped",

@@ -21,6 +21,7 @@ from chatbot_service.models.health import (
     HealthRollupBlock,
     HealthSampleBlock,
     HealthWatch,
+    PublicBadge,
 )
 from chatbot_service.models.operating import (
     ACTIVE,
@@ -86,6 +87,7 @@ __all__ = [
     "JobState",
     "JobStep",
     "Kind",
+    "PublicBadge",
     "RegistryLogin",
     "Rehearsal",
     "ResourceBlock",

@@ -6,8 +6,9 @@ Moments are whole seconds since 1970 in UTC.
 """
 
 from django.db import models
+from django.utils import timezone
 
-from chatbot_service.models.operating import Host, Service
+from chatbot_service.models.operating import PERSON, Host, Service
 
 
 class _Block(models.Model):
@@ -70,6 +71,18 @@ class HealthcheckDefinition(models.Model):
 
     def __str__(self) -> str:
         return f"healthcheck of {self.service_id} from {self.since:%F %T}"
+
+
+class PublicBadge(models.Model):
+    """Whoever knows the address may see how healthy the service is, without signing in. The token is the address."""
+
+    service = models.OneToOneField(Service, on_delete=models.CASCADE, related_name="public_badge")
+    token = models.CharField(max_length=64, unique=True)
+    by = models.ForeignKey(PERSON, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"public badge of {self.service_id}"
 
 
 class HealthMark(models.Model):

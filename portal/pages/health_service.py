@@ -13,14 +13,12 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
-from chatbot_service import lights
-from chatbot_service.health import details, history
+from chatbot_service.health import details, everywhere, history
 from chatbot_service.health.blocks import MICRO, micros, moment
 from chatbot_service.health.details import Line, Stretch, Stretches
 from chatbot_service.health.history import SPANS, DigestLine, History, Piece
 from chatbot_service.health.runs import NOT_SERVING, UNKNOWN
-from chatbot_service.lights import Light
-from chatbot_service.models import HealthcheckDefinition, Service
+from chatbot_service.models import HealthcheckDefinition, PublicBadge, Service
 from chatbot_service.touching import Held, touching_jobs
 from deploy_records.models import Deployment, ImageDigest
 from portal import health_charts
@@ -64,7 +62,13 @@ class Times:
 @needs(LOOK, TO_READ)
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     service = service_or_404(pk)
-    return render(request, "health/service.html", read(service, asked_span(request), _before(request), timezone.now()))
+    badge = PublicBadge.objects.filter(service=service).first()
+    context = {
+        **read(service, asked_span(request), _before(request), timezone.now()),
+        "badge": badge,
+        "badge_url": request.build_absolute_uri(reverse("public-badge", args=[badge.token])) if badge else "",
+    }
+    return render(request, "health/service.html", context)
 
 
 def service_or_404(pk: int) -> Service:
@@ -92,7 +96,7 @@ def read(service: Service, span: str, before: datetime | None, now: datetime) ->
     lines = details.transitions(service, known.start, before or now, SHOWN + 1)
     done = health_done.read(known, held)
     chart = health_charts.chart_of(known, entries)
-    light = light_of(service, stretches, now)
+    light = everywhere.light_of(service, stretches.found, now)
     return {
         "service": service,
         "tab": "health",
@@ -118,14 +122,6 @@ def read(service: Service, span: str, before: datetime | None, now: datetime) ->
         "definitions": _definitions(known),
         "totals": known.totals,
     }
-
-
-def light_of(service: Service, stretches: Stretches, now: datetime) -> Light:
-    """How it is now, as everywhere else."""
-    return lights.health(
-        state=service.seen_state, seen_health=service.seen_health, seen_at=service.seen_at, now=now,
-        on_purpose=bool(stretches.found) and stretches.found[-1].state == "stopped",
-    )  # fmt: skip
 
 
 def _deployments(service: Service) -> list[Deployment]:

@@ -14,9 +14,12 @@ from tests.factories import person
 from tests.portal.looking import last_refusal, text_of, window
 
 PATTERNS = [pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)]
-OPEN = {"sign-in", "sign-out"}
-"""Django's own views: one is for strangers, the other does nothing for them."""
-VALUES = {"pk": 1, "fingerprint": "0" * 64, "number": 1, "sequence": 1, "kind": "restart", "environment": "production", "look": "log"}
+OPEN = {"sign-in", "sign-out", "public-badge"}
+"""One is for strangers, one does nothing for them, and who knows the address of a public badge was given it."""
+VALUES = {
+    "pk": 1, "fingerprint": "0" * 64, "number": 1, "sequence": 1, "kind": "restart", "environment": "production", "look": "log",
+    "token": "x" * 43,
+}  # fmt: skip
 KNOWN = {permission for granted in ROLES.values() for permission in granted}
 
 
