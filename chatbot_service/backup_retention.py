@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-
 RECENT = timedelta(hours=24)
 """Somebody who backs up by hand, twice on a day, wants both."""
 
@@ -30,7 +29,9 @@ class Candidate:
 
 
 def kept(candidates: Iterable[Candidate], keep: Keep) -> frozenset[int]:
-    """The newest good one always, and all good ones of the 24 hours before it. Incomplete and damaged ones are evidence: of each of the last days one stays as well."""
+    """The newest good one always, and all good ones of the 24 hours before it. Incomplete and damaged ones are evidence: of
+    each of the last days one stays as well.
+    """
     newest_first = sorted(candidates, key=lambda one: (one.at, one.id), reverse=True)
     good = [one for one in newest_first if one.good]
     bad = [one for one in newest_first if not one.good]

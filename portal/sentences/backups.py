@@ -233,7 +233,7 @@ def keeps(plan: BackupPlan) -> SafeString:
         for number, name in ((plan.keep_daily, "days"), (plan.keep_weekly, "weeks"), (plan.keep_monthly, "months"))
         if number
     ]
-    return said(listed(parts) if parts else "the last good one only")
+    return said(listed(["all of the last 24 h", *parts]))
 
 
 def _restores(plan: BackupPlan) -> SafeString:
