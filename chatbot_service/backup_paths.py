@@ -60,11 +60,13 @@ def _checked(path: str) -> str:
     return path
 
 
-def foreign_paths(service: Service, paths: Iterable[str]) -> list[str]:
-    """Those that the service neither mounts nor has in its project's folder."""
+def foreign_paths(service: Service, before: Sequence[str]) -> list[str]:
+    """Those of its data paths that lie neither in what the service mounts nor in what was among them `before`. Its project's
+    folder is not enough: secrets lie there as well.
+    """
     mounted = [str(path) for path in service.found.get("data_paths", ())]
-    own = [*mounted, *service.found.get("volume_folders", {}).values(), service.project_dir]
-    return sorted(path for path in paths if path not in mounted and not any(within(path, one) for one in own))
+    own = (*mounted, *service.found.get("volume_folders", {}).values(), *before)
+    return sorted(path for path in service.data_paths if not any(within(path, one) for one in own))
 
 
 def is_plain(path: str) -> bool:

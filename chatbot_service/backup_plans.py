@@ -78,7 +78,7 @@ def change(service: Service, values: Mapping[str, Any], request: Request) -> boo
         changes = _differences(before, {**_told(plan), "data_paths": service.data_paths}, is_new=is_new)
         if not changes:
             return False
-        _check_who_may(plan, service, changes, request, is_new=is_new)
+        _check_who_may(plan, service, before, changes, request)
         _check(plan, service)
         _wait_for_the_holder(service)
         plan.save()
@@ -87,17 +87,18 @@ def change(service: Service, values: Mapping[str, Any], request: Request) -> boo
     return True
 
 
-def _check_who_may(plan: BackupPlan, service: Service, changes: Mapping[str, Any], request: Request, *, is_new: bool) -> None:
+def _check_who_may(
+    plan: BackupPlan, service: Service, before: Mapping[str, Any], changes: Mapping[str, Any], request: Request
+) -> None:
     """Workers read as root, and whoever may download gets what they read: so operators choose among what is the service's own."""
-    if "two_people" in changes and (plan.two_people or not is_new):
+    if "two_people" in changes and before["two_people"] != plan.two_people:
         require(request.person, MAY_GO_FURTHER, "Changing whether a restore takes two people")
     if "with_values" in changes and plan.with_values:
         require(request.person, MAY_GO_FURTHER, "Keeping the values of the environment file")
-    if "data_paths" in changes:
-        strange = foreign_paths(service, set(service.data_paths) - set(changes["data_paths"][0]))
-        if strange:
-            what = f"Backing up {shown(strange[0])}, which {service} does not mount and which is not in its project's folder,"
-            require(request.person, MAY_GO_FURTHER, what)
+    strange = foreign_paths(service, before["data_paths"])
+    if strange:
+        what = f"Backing up {shown(strange[0])}, which {service} does not mount,"
+        require(request.person, MAY_GO_FURTHER, what)
 
 
 def _plan_of(service: Service, values: Mapping[str, Any]) -> tuple[BackupPlan, bool]:

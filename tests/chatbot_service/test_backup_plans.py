@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def service() -> Service:
-    made = make.service("bot")
+    made = make.service("bot", found={"data_paths": ["/srv/bot/uploads", "/srv/bot/all"]})
     backups.plan(made)
     return made
 
@@ -150,19 +150,21 @@ def test_an_operator_names_only_folders_of_the_service_itself(olga: User) -> Non
         "bot", found={"data_paths": ["/data/bot", "cache"], "volume_folders": {"cache": "/var/lib/docker/volumes/c/_data"}}
     )
     backups.plan(service)
-    with pytest.raises(NotAllowed, match="does not mount"):
-        plans.change(service, {"data_paths": ["/home/somebody"]}, _by(olga))
-    own = ["/srv/bot/exports", "/data/bot", "/var/lib/docker/volumes/c/_data"]
+    for path in ("/home/somebody", "/srv/bot/secrets.env", "/srv/bot"):
+        with pytest.raises(NotAllowed, match="does not mount"):
+            plans.change(service, {"data_paths": [path]}, _by(olga))
+    own = ["/srv/bot/uploads/2026", "/data/bot", "/var/lib/docker/volumes/c/_data"]
     assert plans.change(service, {"data_paths": own}, _by(olga))
     assert plans.change(service, {"data_paths": [*own, "/data/other"]}, _by(make.person("Administrator")))
     assert plans.change(service, {"data_paths": ["/data/other"]}, _by(olga))
 
 
 def test_values_of_the_environment_file_are_kept_only_if_an_administrator_says_so(service: Service, olga: User) -> None:
+    ada = make.person("Administrator")
     with pytest.raises(NotAllowed, match="values"):
         plans.change(service, {"with_values": True}, _by(olga))
     for path in ("/srv/bot/.env", "/srv/bot"):
         with pytest.raises(Refused, match="holds the environment file"):
-            plans.change(service, {"data_paths": [path]}, _by(olga))
-    assert plans.change(service, {"with_values": True}, _by(make.person("Administrator")))
+            plans.change(service, {"data_paths": [path]}, _by(ada))
+    assert plans.change(service, {"with_values": True}, _by(ada))
     assert plans.change(service, {"with_values": False}, _by(olga))

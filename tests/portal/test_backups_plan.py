@@ -61,9 +61,9 @@ def test_saving_what_is_there_says_that_nothing_was_different(service: Service, 
 
 
 def test_data_paths_are_a_line_each(service: Service, operator: User) -> None:
-    send(service, operator, data_paths="/srv/personal_chatbot/uploads\r\n\r\n /srv/personal_chatbot/exports ")
+    send(service, operator, data_paths="/srv/personal_chatbot/uploads\r\n\r\n /srv/personal_chatbot/cache ")
     service.refresh_from_db()
-    assert service.data_paths == ["/srv/personal_chatbot/uploads", "/srv/personal_chatbot/exports"]
+    assert service.data_paths == ["/srv/personal_chatbot/uploads", "/srv/personal_chatbot/cache"]
 
 
 @pytest.mark.parametrize(
