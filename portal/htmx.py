@@ -30,6 +30,12 @@ def live(request: HttpRequest, fragment: str, context: Mapping[str, Any], *, end
     return response
 
 
+def load_anew(response: HttpResponse) -> HttpResponse:
+    """htmx loads the whole page again: more of it than the fragment says something else now."""
+    response["HX-Refresh"] = "true"
+    return response
+
+
 def go_to(request: HttpRequest, url: str) -> HttpResponse:
     """Redirect after a deed, with htmx or without."""
     return HttpResponseClientRedirect(url) if getattr(request, "htmx", None) else HttpResponseRedirect(url)

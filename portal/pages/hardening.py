@@ -20,7 +20,7 @@ from deploy_records.models import ImageDigest
 from deploy_records.paging import page_of
 from deploy_records.people import holds
 from portal.access import actor_of, needs
-from portal.htmx import STOP_POLLING, wants_fragment
+from portal.htmx import STOP_POLLING, load_anew, wants_fragment
 from portal.pages.asking import asks, person_of, told
 from portal.pages.backup_rows import frame, row_or_404
 
@@ -57,7 +57,8 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
     if wants_fragment(request) and "at" not in request.GET:
         service = get_object_or_404(Service.objects.select_related("host"), pk=pk)
         context = _checked(request, service)
-        return render(request, "operation/_hardening.html", context, status=200 if context["looking"] else STOP_POLLING)
+        answer = render(request, "operation/_hardening.html", context, status=200 if context["looking"] else STOP_POLLING)
+        return answer if context["looking"] else load_anew(answer)
     return _page(request, pk)
 
 

@@ -20,7 +20,7 @@ from chatbot_service.models import Job, JobState, Kind, Service
 from deploy_records.errors import Refused
 from deploy_records.people import holds
 from portal.access import needs
-from portal.htmx import STOP_POLLING, wants_fragment
+from portal.htmx import STOP_POLLING, load_anew, wants_fragment
 from portal.pages.asking import asks, told
 from portal.pages.looks_shown import prepared
 
@@ -130,7 +130,11 @@ def look(request: HttpRequest, pk: int, look: str) -> HttpResponse:
     panel = panel_of(service, what, request, refusal=refusal)
     polled = request.method == "GET" and not panel.is_under_way
     # A refusal is shown in place; htmx leaves answers of other kinds alone.
-    return render(request, "operation/_panel.html", {"panel": panel, "service": service}, status=STOP_POLLING if polled else 200)
+    answer = render(
+        request, "operation/_panel.html", {"panel": panel, "service": service}, status=STOP_POLLING if polled else 200
+    )
+    is_page = str(request.headers.get("HX-Current-URL", "")).partition("?")[0].endswith(reverse("service-environment", args=[pk]))
+    return load_anew(answer) if polled and is_page else answer
 
 
 def begin(request: HttpRequest, service: Service, what: What) -> str:
