@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from chatbot_service.models import Backup, Job, JobState, Kind
@@ -45,6 +45,7 @@ def job(backup: Backup) -> Job:
 
 
 Worker = Callable[..., None]
+Found = TypeVar("Found")
 
 
 def _listening(folder: Path, name: str) -> socket.socket:
@@ -57,6 +58,15 @@ def _listening(folder: Path, name: str) -> socket.socket:
     return door
 
 
+def _patiently(do: Callable[[], Found]) -> Found:
+    """SQLite in memory has locks of tables for which nobody waits."""
+    while True:
+        try:
+            return do()
+        except OperationalError:
+            time.sleep(0.02)
+
+
 @pytest.fixture
 def worker(state: Path) -> Iterator[Worker]:
     """Waits for the job to be asked for, sends the pieces, and says how it ended."""
@@ -64,7 +74,7 @@ def worker(state: Path) -> Iterator[Worker]:
 
     def run(pieces: Sequence[bytes], ends: str, of: Job | None) -> None:
         try:
-            while (found := of or Job.objects.filter(kind=Kind.DOWNLOAD).first()) is None:
+            while (found := of or _patiently(lambda: Job.objects.filter(kind=Kind.DOWNLOAD).first())) is None:
                 time.sleep(0.02)
             with _listening(state / "downloads", f"{found.pk}.sock") as door:
                 reader, _address = door.accept()
@@ -72,7 +82,8 @@ def worker(state: Path) -> Iterator[Worker]:
                 with reader:
                     for piece in pieces:
                         reader.sendall(piece)
-            Job.objects.filter(pk=found.pk).update(state=ends, ended_at=timezone.now(), error="The repository is gone.")
+            ended = {"state": ends, "ended_at": timezone.now(), "error": "The repository is gone."}
+            _patiently(lambda: Job.objects.filter(pk=found.pk).update(**ended))
         except OSError:
             pass
         finally:
