@@ -16,7 +16,7 @@ from chatbot_service.models import Service, Signal, SignalKind
 from chatbot_service.signals import acknowledging
 from chatbot_service.signals.evidence import Evidence
 from chatbot_service.signals.rules import RULES, Rule
-from deploy_records.errors import Refused
+from deploy_records.errors import Invalid, Refused
 from deploy_records.paging import Page, page_of
 from deploy_records.people import holds
 from portal.access import needs
@@ -143,10 +143,12 @@ def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
     form = NoteForm(request.POST)
     try:
         acknowledging.acknowledge(found, asks(request, request.POST.get("note", "")))
-    except Refused as error:
+    except Invalid as error:
         form.is_valid()
         form.add_error("note", told(request, error))
-        return _page(request, _get(pk), form, status=error.status)
+        return _page(request, found, form, status=error.status)
+    except Refused as error:  # somebody was quicker, or it has closed: there is no form any more
+        return _page(request, _get(pk), form, refusal=told(request, error), status=error.status)
     messages.success(request, "Acknowledged. It stays open until its rule no longer holds.")
     return redirect("signal", pk)
 
@@ -155,7 +157,7 @@ def _get(pk: int) -> Signal:
     return get_object_or_404(Signal.objects.select_related("service__host", "acknowledged_by"), pk=pk)
 
 
-def _page(request: HttpRequest, found: Signal, form: NoteForm, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, found: Signal, form: NoteForm, *, refusal: str = "", status: int = 200) -> HttpResponse:
     rule = RULES[found.kind]
     before = Signal.objects.filter(kind=found.kind, matter=found.matter).exclude(pk=found.pk)
     opened, latest = Evidence.of(found.evidence), Evidence.of(found.latest)
@@ -169,6 +171,7 @@ def _page(request: HttpRequest, found: Signal, form: NoteForm, status: int = 200
         "runbook": runbook_of(rule),
         "deliveries": found.deliveries.select_related("channel").order_by("created_at", "pk")[:50],
         "form": form,
+        "refusal": refusal,
         "may_acknowledge": found.is_open and not found.acknowledged_at and holds(request.user, acknowledging.MAY_ACKNOWLEDGE),
     }
     return render(request, "signals/signal.html", context, status=status)
