@@ -16,18 +16,18 @@ pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
 AT = "2026-11-23T10:00:00.123456789Z"
 CURSOR = f"{AT}/1"
-LOG = {
+LOG: dict[str, Any] = {
     "lines": [
         [AT, "stdout", [["plain ", ""], ["red <b>", "fg-red bold"]], 0],
         [AT, "stderr", [["cut", "nonsense fg-green"]], 4096],
     ],
     "cursor": CURSOR, "ended": "lines", "dropped": 12, "read_bytes": 1000,
 }  # fmt: skip
-PROBE = {
+PROBE: dict[str, Any] = {
     "command": ["CMD-SHELL", "curl -f http://127.0.0.1:8000/health"], "user": "10001:10001", "exit_code": 1, "passed": False,
     "output": "refused <script>", "seconds": 0.2, "timeout": 5.0, "says": "It fails, with exit 1, after 0.20 s of 5 s.",
 }  # fmt: skip
-REACH = {
+REACH: dict[str, Any] = {
     "endpoints": [{
         "url": "https://api.example/v1", "reached": False, "status": 0, "seconds": 0.1, "way": "curl", "note": "",
         "advice": "Look at DNS.", "stages": [
@@ -36,7 +36,7 @@ REACH = {
         ],
     }],
 }  # fmt: skip
-RESOURCES = {
+RESOURCES: dict[str, Any] = {
     "cpu_share": 1.4, "cpus": 2, "memory": 900 << 20, "memory_limit": 1024 << 20, "processes": 7, "received": 10, "sent": 20,
     "read": 30, "written": 40, "received_per_second": 1, "sent_per_second": 2, "read_per_second": 0, "written_per_second": 0,
     "data": [{"path": "/srv/uploads", "bytes": 1_000_000, "files": 3, "whole": True, "problem": ""}],
@@ -44,12 +44,14 @@ RESOURCES = {
 
 
 def key(name: str, **more: Any) -> dict[str, Any]:
-    usual = {"type": "string", "required": False, "sensitive": False, "default": None, "present": True, "known": True, "value": "",
-             "wrong": "", "description": "", "ok": True}  # fmt: skip
+    usual = {
+        "type": "string", "required": False, "sensitive": False, "default": None, "present": True, "known": True, "value": "",
+        "wrong": "", "description": "", "ok": True,
+    }  # fmt: skip
     return {"name": name, **usual, **more}
 
 
-ENVIRONMENT = {
+ENVIRONMENT: dict[str, Any] = {
     "keys": [
         key("LOG_LEVEL", value="INFO"),
         key("OPENROUTER_API_KEY", sensitive=True, required=True, present=False, ok=False),
