@@ -42,6 +42,7 @@ def of_all(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     answer = _answer(request, found.service, public=True, max_age=FOR_ALL)
     answer["Cross-Origin-Resource-Policy"] = "cross-origin"
+    request.session.accessed = False  # who asks makes no difference, so caches may keep one for all
     return answer
 
 
