@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from chatbot_service.models import LOOKS, HardeningCheck, HealthTransition, Job, JobState, Kind, Service
+from chatbot_service.models import LOOKS, HardeningCheck, HealthTransition, Job, JobState, Kind, Service, Signal
+from chatbot_service.signals.evidence import Evidence
 from deploy_records.models import ImageDigest
 
 _MOST_LINES = 300
@@ -23,7 +24,7 @@ def gather(service: Service, now: datetime) -> dict[str, Any]:
     return {
         "service": service.name, "host": service.host.name, "environment_kind": service.environment, "made_at": _moment(now),
         "state": _state(service), "image": _image(service), **{name: _look(service, name) for name in _LOOKED},
-        "hardening": _hardening(service), "health": _health(service), "jobs": _jobs(service),
+        "signals": _signals(service), "hardening": _hardening(service), "health": _health(service), "jobs": _jobs(service),
     }  # fmt: skip
 
 
@@ -70,6 +71,17 @@ def _whole(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _SHOWN = {"healthcheck": _whole, "connections": _whole, "resources": _whole, "environment": _environment, "log": _log}
+
+
+def _signals(service: Service) -> list[dict[str, Any]]:
+    """Those that are open."""
+    return [
+        {
+            "signal": one.get_kind_display(), "since": _moment(one.opened_at), "says": Evidence.of(one.latest).says,
+            "acknowledged": one.acknowledged_at is not None, "note": one.note,
+        }
+        for one in Signal.objects.filter(service=service, closed_at=None)[:_MOST_ROWS]
+    ]  # fmt: skip
 
 
 def _hardening(service: Service) -> dict[str, Any] | None:
@@ -145,4 +157,6 @@ def _plain(value: Any) -> str:
     """One line: a line break in a value could pass for a line of this document."""
     if value in (None, "", []):
         return "–"
+    if isinstance(value, list):
+        return "; ".join(f"({_row(one)})" if isinstance(one, Mapping) else str(one) for one in value)
     return ("yes" if value else "no") if isinstance(value, bool) else str(value).replace("\r", " ").replace("\n", "\n      ")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from chatbot_service import resource_history, triage
 from chatbot_service.jobs.catalogue import LOOK_INTO
-from chatbot_service.models import LOOKS, Job, Kind, Service
+from chatbot_service.models import LOOKS, Job, Kind, Service, Signal
 from deploy_records import audit
 from portal import resource_lines
 from portal.access import actor_of, needs
@@ -24,6 +24,7 @@ from portal.templatetags.known_good import ProofRow
 
 ORDER = ("healthcheck", "connections", "resources", "log", "environment")
 _LAST_JOBS = 5
+_MOST_SIGNALS = 10
 
 
 @require_GET
@@ -41,6 +42,7 @@ def index(request: HttpRequest, pk: int) -> HttpResponse:
         "resources": resource_lines.shown(samples),
         "jobs": [listed(job) for job in jobs[:_LAST_JOBS]],
         "runbook": for_service(row),
+        "signals": Signal.objects.filter(service=service, closed_at=None)[:_MOST_SIGNALS],
     }
     return render(request, "operation/triage.html", context)
 
