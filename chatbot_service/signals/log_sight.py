@@ -50,10 +50,21 @@ class LogSight:
                 denials += [kept] if is_denial else []
         return type(self)(container, last, counts, tuple(errors[-MOST_LINES:]), tuple(denials[-MOST_LINES:]))
 
+    def last_at(self, container: str) -> datetime | None:
+        """Of the last line that was read of this container, to a second below."""
+        return _moment_or_none(self.last) if container == self.container else None
+
     def facts(self, now: datetime) -> LogFacts:
         errors = sum(many for minute, (many, _) in self.counts.items() if minute > _minute(now - ERRORS_WITHIN))
         denials = sum(many for minute, (_, many) in self.counts.items() if minute > _minute(now - DENIALS_WITHIN))
-        return LogFacts(errors, ERRORS_WITHIN, self.errors[-errors:] if errors else (), denials, DENIALS_WITHIN, self.denials)
+        return LogFacts(
+            errors,
+            ERRORS_WITHIN,
+            self.errors[-errors:] if errors else (),
+            denials,
+            DENIALS_WITHIN,
+            self.denials[-denials:] if denials else (),
+        )
 
     def as_data(self) -> dict[str, Any]:
         counts = [[minute, *both] for minute, both in self.counts.items()]
@@ -76,9 +87,12 @@ def _minute(at: datetime) -> int:
 
 
 def _moment(at: str, now: datetime) -> datetime:
-    """Of a line; a container's clock is the engine's, and one that is ahead counts as now."""
+    """Of a line; one whose clock is ahead counts as now."""
+    return min(_moment_or_none(at) or now, now)
+
+
+def _moment_or_none(at: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(at[:19]).replace(tzinfo=UTC)
+        return datetime.fromisoformat(at[:19]).replace(tzinfo=UTC)
     except ValueError:
-        return now
-    return min(found, now)
+        return None

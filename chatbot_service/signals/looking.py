@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Max, Q
 from django.utils import timezone
@@ -25,8 +25,6 @@ from deploy_records.errors import Broken, Refused
 log = logging.getLogger(__name__)
 
 MOST_LINES = 1000
-LONGEST_BACK = timedelta(minutes=10)
-FIRST_BACK = timedelta(minutes=1)
 LONGEST = 40.0
 """Seconds a round may take; who was not looked at is first in the next."""
 
@@ -79,7 +77,7 @@ def _look_at_one(service: Service, container: str, read_log: ReadLog, now: datet
     rewritten: datetime | None = service.rewritten_at  # type: ignore[attr-defined]  # annotated above
     files = before.files.look(service.project_dir, service.compose_files, rewritten.timestamp() if rewritten else 0.0)
     try:
-        read = _read_log(before.log, container, read_log, now, kept.looked_at if kept else None)
+        read = _read_log(before.log, container, read_log, now)
     except (Broken, Refused) as error:
         log.info("%s: %s", service, error)
         if kept is None:
@@ -91,10 +89,9 @@ def _look_at_one(service: Service, container: str, read_log: ReadLog, now: datet
     SignalSight.objects.update_or_create(service=service, defaults=fields)
 
 
-def _read_log(before: LogSight, container: str, read_log: ReadLog, now: datetime, looked_at: datetime | None) -> LogSight:
-    """Lines from the last look on, at most of the last ten minutes."""
+def _read_log(before: LogSight, container: str, read_log: ReadLog, now: datetime) -> LogSight:
+    """From the last line on that was read: by the engine's clock, which may differ from ours. What is old counts for nothing."""
     if not container:
         return before.read(before.container, (), now)
-    since = max(looked_at, now - LONGEST_BACK) if looked_at else now - FIRST_BACK
-    page = read_log(container, LogQuery(tail=MOST_LINES, since=since - timedelta(seconds=1)))
+    page = read_log(container, LogQuery(tail=MOST_LINES, since=before.last_at(container)))
     return before.read(container, ((line.at, line.text) for line in page.lines), now)

@@ -1,5 +1,6 @@
 """How signals open, are acknowledged and close, from the facts in the database."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -294,6 +295,18 @@ def test_errors_in_the_log_that_a_worker_saw_open_a_signal_with_the_lines(bot: S
     assert open_kinds() == ["errors-in-logs", "permission-denied"]
     assert len(Signal.objects.get(kind="errors-in-logs").evidence["lines"]) == 5
     assert log.asked[0].tail == looking.MOST_LINES
+
+
+def test_a_log_is_read_on_from_its_last_line_and_a_new_containers_from_its_end(bot: Service) -> None:
+    log = Log("nothing")
+    looking.look_at(bot.host, runs(bot), log)
+    looking.look_at(bot.host, runs(bot), log)
+    (other,) = (replace(one, id="c2") for one in runs(bot))
+    looking.look_at(bot.host, (other,), log)
+    first, second, third = (query.since for query in log.asked)
+    assert (first, third) == (None, None)
+    assert second
+    assert timezone.now() - second < timedelta(seconds=30)
 
 
 def test_a_log_that_cannot_be_read_leaves_what_was_known(bot: Service) -> None:
