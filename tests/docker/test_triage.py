@@ -24,7 +24,10 @@ from tests.portal.looking import window
 
 pytestmark = [pytest.mark.docker, pytest.mark.django_db(transaction=True)]
 SECRET = "sk-planted-4711-0815"
-TELLS = 'echo "the key is $OPENROUTER_API_KEY"; printf "\\033[31mand $ODD_ONE\\033[0m" >&2; printf "\\033[2J$OPENROUTER_API_KEY"; touch /tmp/well'
+TELLS = (
+    'echo "the key is $OPENROUTER_API_KEY"; printf "\\033[31mand $ODD_ONE\\033[0m" >&2; '
+    'printf "\\033[2J$OPENROUTER_API_KEY"; touch /tmp/well'
+)
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def test_following_looks_once_at_a_time_and_leaves_no_trace_in_the_audit_trail(s
     job = Job.objects.get(kind=Kind.FOLLOW)
     assert AuditEvent.objects.count() == before
     Job.objects.filter(pk=job.pk).update(state=JobState.SUCCEEDED, result={**LOG, "cursor": f"{AT}/3"})
-    answer = client.get(here, {"look": job.pk, "after": CURSOR, "lines": "10"}, headers=HTMX).content.decode()
+    answer = client.get(here, {"look": str(job.pk), "after": CURSOR, "lines": "10"}, headers=HTMX).content.decode()
     assert "beforeend:#log-lines" in answer
     assert f'value="{AT}/3"' in answer
     assert 'name="lines" value="12"' in answer
@@ -153,7 +153,8 @@ def test_following_pauses_on_demand_and_by_itself(service: Service, operator: Us
     assert "hx-trigger" not in paused
     job = seen(service, Kind.FOLLOW, {"lines": [], "cursor": CURSOR}, by=operator)
     assert (
-        "nobody has touched" in client.get(here, {"look": job.pk, "after": CURSOR, "looks": "300"}, headers=HTMX).content.decode()
+        "nobody has touched"
+        in client.get(here, {"look": str(job.pk), "after": CURSOR, "looks": "300"}, headers=HTMX).content.decode()
     )
 
 
