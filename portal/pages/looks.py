@@ -83,6 +83,8 @@ class Panel:
     may_look: bool
     refusal: str = ""
     auto: bool = False
+    overtaken: bool = False
+    """Whether the environment was changed since it was looked at."""
 
     @property
     def url(self) -> str:
@@ -103,18 +105,25 @@ class Panel:
     @property
     def begins_by_itself(self) -> bool:
         """Where the page is about it, nothing is known or it is old, and nothing was tried in vain just now."""
-        is_old = self.at is None or timezone.now() - self.at > OLD
+        is_old = self.overtaken or self.at is None or timezone.now() - self.at > OLD
         return self.auto and self.may_look and is_old and self.job is None and not self.refusal and not self.service.is_demo
 
 
 def panel_of(service: Service, what: What, request: HttpRequest, *, refusal: str = "", auto: bool = False) -> Panel:
-    """In two queries, three if the newest look failed."""
+    """In as many queries whatever was seen."""
     rows = Job.objects.filter(service=service, kind=what.kind)
     last = rows.defer("result").first()
     found = rows.filter(state=JobState.SUCCEEDED).exclude(result={}).first()
     shown = prepared(what.slug, found, service) if found else None
     job = last if last is not None and (found is None or last.pk > found.pk) and last.state != JobState.SUCCEEDED else None
-    return Panel(what, service, shown, found, job, holds(request.user, LOOK_INTO), refusal, auto)
+    overtaken = what.kind == Kind.ENVIRONMENT and found is not None and _was_changed_since(found)
+    return Panel(what, service, shown, found, job, holds(request.user, LOOK_INTO), refusal, auto, overtaken)
+
+
+def _was_changed_since(look: Job) -> bool:
+    """Then the file is another, and a change thought out on that look would be refused."""
+    changed = Job.objects.filter(service=look.service_id, kind=Kind.CONFIGURE, ended_at__gt=look.created_at)
+    return changed.exclude(state=JobState.REFUSED).exists()
 
 
 @require_http_methods(["GET", "POST"])

@@ -117,6 +117,16 @@ def test_a_key_that_the_contract_does_not_know_counts_as_secret(looked: Service,
     assert list(Job.objects.get(kind=Kind.CONFIGURE).asked["sealed"]) == ["FEATURE"]
 
 
+def test_after_a_change_the_page_looks_again_by_itself_and_the_form_says_so(looked: Service, operator: User) -> None:
+    client, here = window(operator), f"/services/{looked.pk}/environment/"
+    assert "load, submit" not in client.get(here).content.decode()
+    backups.job(Kind.CONFIGURE, looked, JobState.REFUSED)
+    assert "load, submit" not in client.get(here).content.decode()
+    backups.job(Kind.CONFIGURE, looked)
+    assert "load, submit" in client.get(here).content.decode()
+    assert "was changed since it was looked at" in text_of(client.get(f"{here}change/"))
+
+
 def test_release_managers_look_and_do_not_change(looked: Service, release_manager: User) -> None:
     assert window(release_manager).get(f"/services/{looked.pk}/environment/").status_code == 200
     assert window(release_manager).get(f"/services/{looked.pk}/environment/change/").status_code == 403
