@@ -42,8 +42,17 @@ _BESIDE = timedelta(seconds=5)
 class Done:
     at: datetime
     kind: str
-    said: SafeString
+    job: Job | None = None
+    words: str = ""
     tone: str = ""
+
+    @property
+    def said(self) -> SafeString:
+        """Only when asked for: of hundreds of backups most are only drawn."""
+        if self.job is None:
+            return said(self.words)
+        how = "" if self.job.state == JobState.SUCCEEDED else f", {self.job.get_state_display().lower()}"
+        return said(claim(self.job, reverse("job", args=[self.job.pk])), f" by {self.job.asked_by}{how}")
 
 
 def read(history: History, held: Sequence[Held]) -> list[Done]:
@@ -57,9 +66,7 @@ def _jobs(service: Service, start: datetime, end: datetime, held: Sequence[Held]
     known = jobs.exclude(state__in=(JobState.QUEUED, JobState.REFUSED)).select_related("by").order_by("-created_at", "-id")
     touched = {one.job.pk: one.touch.start for one in held}
     for job in known.defer("facts", "result", "asked")[:MOST_JOBS]:
-        how = "" if job.state == JobState.SUCCEEDED else f", {job.get_state_display().lower()}"
-        words = said(claim(job, reverse("job", args=[job.pk])), f" by {job.asked_by}{how}")
-        yield Done(touched.get(job.pk) or job.started_at or job.created_at, _KINDS[Kind(job.kind)], words)
+        yield Done(touched.get(job.pk) or job.started_at or job.created_at, _KINDS[Kind(job.kind)], job)
 
 
 def _starts(history: History, held: Sequence[Held]) -> Iterator[Done]:
@@ -69,7 +76,8 @@ def _starts(history: History, held: Sequence[Held]) -> Iterator[Done]:
         if not starts or any(_meets(one, piece.start, piece.end) for one in held):
             continue
         why = f", after {some(piece.bucket.ooms, 'kill', 'kills')} for want of memory" if piece.bucket.ooms else ""
-        yield Done(piece.start, "start", said(f"Its container was started {_times(starts)} by no job{why}"), "warn")
+        words = f"Its container was started {_times(starts)} by no job{why}"
+        yield Done(piece.start, "start", words=words, tone="warn")
 
 
 def _meets(held: Held, start: datetime, end: datetime) -> bool:

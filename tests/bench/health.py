@@ -26,6 +26,8 @@ from tests.bench.kit.stack import ROOT, Say
 
 MANY, HALF, DAYS = 1000, 500, 90
 DATABASES = ("half", "first", "last")
+ALL_SERVICES = ("all", "wall")
+"""Pages that show all the services there are: told, and held to nothing."""
 MOST_PERCENT, MOST_MS = 25.0, 100.0
 MOST_FOR_TWICE, MOST_FOR_HISTORY = 2.2, 1.2
 
@@ -95,6 +97,14 @@ def _measure(bench: Bench, pairs: int, report: Report, say: Say) -> None:
         report.hold(f"{name}_read_{span}_ms", median([one[0] for one in taken]), MOST_MS)
         report.spread(f"{name}_read_{span}_ms", [one[0] for one in taken])
         report.note(f"{name}_read_{span}_cpu_ms", median([one[1] for one in taken]))
+    say(f"{bench.name}: asking for each page {pairs} times")
+    for page, taken in bench.child("last", "pages", pairs).items():
+        if page in ALL_SERVICES:
+            report.note(f"{name}_page_{page}_ms", median([one[0] for one in taken]))
+        else:
+            report.hold(f"{name}_page_{page}_ms", median([one[0] for one in taken]), MOST_MS)
+        report.spread(f"{name}_page_{page}_ms", [one[0] for one in taken])
+        report.note(f"{name}_page_{page}_cpu_ms", median([one[1] for one in taken]))
 
 
 def _with_databases(url: str) -> str:

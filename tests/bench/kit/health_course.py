@@ -1,4 +1,4 @@
-"""One measurement of the health watcher, in a process of its own: `health_course rate N DAYS`, `health_course read TIMES`.
+"""One measurement of the health watcher, in a process of its own: `health_course rate N DAYS`, `read TIMES`, `pages TIMES`.
 
 Writes one line of JSON. Time is simulated: an engine of clockwork tells and shows what a real one would, as JSON text, and the
 real watcher looks, inspects, writes, rolls up and forgets. Its own work is counted, the clockwork's is not.
@@ -56,6 +56,15 @@ def read(times: str) -> dict[str, Any]:
     return parts.readings(int(times))
 
 
+def pages(times: str) -> dict[str, Any]:
+    """Milliseconds of the whole answer, and of those on the processor: each span of one service, all services, the wall."""
+    _set_up()
+    call_command("collectstatic", interactive=False, verbosity=0)
+    from tests.bench.kit import health_course_parts as parts  # noqa: PLC0415 - after set-up
+
+    return parts.pages(int(times))
+
+
 def _set_up() -> None:
     django.setup()
     call_command("migrate", verbosity=0, skip_checks=True)
@@ -71,5 +80,5 @@ def _counted() -> Iterator[dict[str, float]]:
 
 if __name__ == "__main__":
     os.nice(5)
-    deeds: dict[str, Callable[..., dict[str, Any]]] = {deed.__name__: deed for deed in (rate, read)}
+    deeds: dict[str, Callable[..., dict[str, Any]]] = {deed.__name__: deed for deed in (rate, read, pages)}
     print(json.dumps(deeds[sys.argv[1]](*sys.argv[2:])))  # noqa: T201 - read by the benchmark

@@ -5,11 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Sum
+from django.test import Client
 
 from chatbot_service.engine import DockerEngine
 from chatbot_service.facts import SeenContainer
@@ -30,6 +33,7 @@ from chatbot_service.models import (
     Host,
     Service,
 )
+from deploy_records.errors import Broken
 from tests import factories
 from tests.bench.kit.health_course import TROUBLE, WARM_UP
 from tests.chatbot_service.health.synthetic import Container, SyntheticEngine
@@ -242,6 +246,28 @@ def readings(times: int) -> dict[str, Any]:
     for key in ("24h", "7d", "30d", "90d", "1y"):
         found[key] = [_taken(service, key, now) for _ in range(times + 1)][1:]
     return found
+
+
+def pages(times: int) -> dict[str, Any]:
+    """As the web process answers them, from asking to the last byte."""
+    service = Service.objects.order_by("pk").last()
+    assert service is not None
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(username="bench"))
+    addresses = {key: f"/services/{service.pk}/health/?span={key}" for key in SPANS} | {
+        "all": "/health/",
+        "wall": "/health/wall/",
+    }
+    return {name: [_answered(client, address) for _ in range(times + 1)][1:] for name, address in addresses.items()}
+
+
+def _answered(client: Client, address: str) -> tuple[float, float]:
+    begun, worked = time.perf_counter(), time.process_time()
+    answer = client.get(address)
+    taken = (time.perf_counter() - begun) * 1000, (time.process_time() - worked) * 1000
+    if answer.status_code != HTTPStatus.OK:
+        raise Broken(f"{address} answered {answer.status_code}.")
+    return taken
 
 
 def _taken(service: Service, key: str, now: datetime) -> tuple[float, float]:
