@@ -71,6 +71,7 @@ class Page:
         self._secrets = secrets
         self._words = asked.words.casefold()
         self._may_hold = self._words.encode() if self._words.isascii() else b""
+        self._pattern = re.compile(asked.pattern.encode()) if asked.pattern else None
         self._most = max(1, min(asked.tail, MOST_LINES))
         self._lines: deque[LogLine] = deque()
         self._bytes = 0
@@ -132,6 +133,8 @@ class Page:
 
     def _may_be_wanted(self, raw: _Raw) -> bool:
         """Most lines of a search are passed over by this alone; what is wanted is told by the line as it is shown."""
+        if self._pattern is not None:
+            return bool(self._pattern.search(raw.data)) or b"\x1b" in raw.data
         return not self._may_hold or self._may_hold in raw.data.lower() or b"\x1b" in raw.data or not raw.data.isascii()
 
     def _line(self, raw: _Raw) -> LogLine:

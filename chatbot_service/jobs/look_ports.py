@@ -107,7 +107,8 @@ class Standing:
 class LogQuery:
     """Which lines. `after`: a cursor from an earlier page; lines behind it, first ones first. Else the last `tail` lines.
 
-    `since`, `until`: moments. `words`: only lines that hold them, whatever their case.
+    `since`, `until`: moments. `words`: only lines that hold them, whatever their case. `pattern`: only lines in whose bytes this
+    expression is found, or that are coloured; for who looks at many lines and wants few.
     """
 
     tail: int = 500
@@ -115,6 +116,7 @@ class LogQuery:
     until: datetime | None = None
     words: str = ""
     after: str = ""
+    pattern: str = ""
 
 
 @dataclass(frozen=True)

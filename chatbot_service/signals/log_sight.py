@@ -19,7 +19,8 @@ ERROR = re.compile(
     r"|\b(?:Read|Connect|Write|Pool)Timeout(?:Error)?\b|\bTimeout(?:Error|Exception|Expired)\b"
     r"|\bReadTimeout|\bConnectTimeout|\bETIMEDOUT\b|\bdeadline exceeded\b"
 )
-DENIED = re.compile(r"permission denied|operation not permitted|\bPermissionError\b|\bEACCES\b|\bEPERM\b", re.IGNORECASE)
+DENIED = re.compile(r"(?i:permission denied|operation not permitted|\bPermissionError\b|\bEACCES\b|\bEPERM\b)")
+EITHER = f"{DENIED.pattern}|{ERROR.pattern}"
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class LogSight:
     errors: tuple[tuple[str, str], ...] = ()
     denials: tuple[tuple[str, str], ...] = ()
 
-    def read(self, container: str, lines: Iterable[tuple[str, str]], now: datetime) -> Self:
-        """With these lines (moment, text), of which those that were read before count once."""
+    def read(self, container: str, lines: Iterable[tuple[str, str]], now: datetime, until: str = "") -> Self:
+        """With these lines (moment, text), of which those that were read before count once. `until`: the last line there was."""
         counts = {minute: both for minute, both in self.counts.items() if minute > _minute(now - DENIALS_WITHIN)}
-        errors, denials, last = list(self.errors), list(self.denials), self.last
+        errors, denials, last = list(self.errors), list(self.denials), max(self.last, until)
         for at, text in lines:
             if at <= self.last and container == self.container:
                 continue

@@ -18,7 +18,7 @@ from chatbot_service.engine import DockerEngine
 from chatbot_service.facts import SeenContainer
 from chatbot_service.jobs.look_ports import LogPage, LogQuery
 from chatbot_service.models import Host, Service, SignalSight
-from chatbot_service.signals.log_sight import LogSight
+from chatbot_service.signals.log_sight import EITHER, LogSight
 from chatbot_service.signals.sight import REWRITES, Sight
 from deploy_records.errors import Broken, Refused
 
@@ -93,5 +93,6 @@ def _read_log(before: LogSight, container: str, read_log: ReadLog, now: datetime
     """From the last line on that was read: by the engine's clock, which may differ from ours. What is old counts for nothing."""
     if not container:
         return before.read(before.container, (), now)
-    page = read_log(container, LogQuery(tail=MOST_LINES, since=before.last_at(container)))
-    return before.read(container, ((line.at, line.text) for line in page.lines), now)
+    page = read_log(container, LogQuery(tail=MOST_LINES, since=before.last_at(container), pattern=EITHER))
+    lines = ((line.at, line.text) for line in page.lines)
+    return before.read(container, lines, now, page.cursor.partition("/")[0])

@@ -39,6 +39,12 @@ def test_the_last_lines_are_kept_and_the_others_counted() -> None:
     assert (texts(found), found.dropped) == (["e", "f"], 4)
 
 
+def test_with_a_pattern_only_what_fits_is_kept_and_the_cursor_goes_on_over_the_rest() -> None:
+    found = page(frames("GET 200", "GET 503", "\x1b[31mGET\x1b[0m 503", "GET 200"), pattern=r"\b5\d\d\b")
+    assert texts(found) == ["GET 503", "GET 503"]
+    assert found.cursor == f"{moment(3)}/1"
+
+
 def test_behind_a_cursor_the_first_lines_are_kept() -> None:
     start = page(frames(*"abc"), tail=3)
     found = page(frames(*"abcdef"), tail=2, after=start.cursor)

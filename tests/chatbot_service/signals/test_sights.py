@@ -1,13 +1,14 @@
 """What is remembered between looks: of a log, of compose files."""
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from chatbot_service.signals.file_sight import FileSight
-from chatbot_service.signals.log_sight import LogSight
+from chatbot_service.signals.log_sight import DENIED, EITHER, ERROR, LogSight
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 ERRORS = [
@@ -59,6 +60,18 @@ def test_lines_that_were_read_before_count_once() -> None:
     again = first.read("c1", [line(ERRORS[0]), line(ERRORS[0], nano=1), line(ERRORS[0], nano=2)], NOW)
     assert again.facts(NOW).errors == 3
     assert LogSight.of(again.as_data()) == again
+
+
+def test_lines_that_fit_nothing_move_the_place_where_the_next_look_begins() -> None:
+    sight = LogSight().read("c1", [], NOW, line("", 5)[0])
+    assert sight.last_at("c1") == NOW + timedelta(seconds=5)
+    assert sight.last_at("c2") is None
+    assert LogSight().last_at("") is None
+
+
+@pytest.mark.parametrize("text", [*ERRORS, *DENIALS, *HARMLESS])
+def test_the_one_expression_that_is_asked_for_finds_what_either_finds(text: str) -> None:
+    assert bool(re.search(EITHER.encode(), text.encode())) == bool(ERROR.search(text) or DENIED.search(text))
 
 
 def test_counts_go_by_themselves_and_the_lines_with_them() -> None:
