@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -66,9 +67,15 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         **read(service, asked_span(request), _before(request), timezone.now()),
         "badge": badge,
-        "badge_url": request.build_absolute_uri(reverse("public-badge", args=[badge.token])) if badge else "",
+        "badge_url": _address(request, badge) if badge else "",
     }
     return render(request, "health/service.html", context)
+
+
+def _address(request: HttpRequest, badge: PublicBadge) -> str:
+    """Where others reach the portal, which may not be how this person does."""
+    path = reverse("public-badge", args=[badge.token])
+    return f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else request.build_absolute_uri(path)
 
 
 def service_or_404(pk: int) -> Service:

@@ -92,3 +92,10 @@ def test_who_may_not_change_a_service_makes_nothing_public(service: Service, ope
     with pytest.raises(NotAllowed):
         badges.make_public(service, Request(operator))
     assert not PublicBadge.objects.exists()
+
+
+def test_its_address_is_that_at_which_others_reach_the_portal(service: Service, administrator: User, settings: Any) -> None:
+    settings.PUBLIC_URL = "https://portal.example.test"
+    token = badges.make_public(service, Request(administrator)).token
+    page = window(administrator).get(f"/services/{service.pk}/health/").content.decode()
+    assert f"https://portal.example.test/badges/{token}.svg" in page
