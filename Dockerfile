@@ -79,6 +79,7 @@ RUN groupadd --gid 10002 known-good \
 COPY --from=portal-packages /opt/known-good /opt/known-good
 WORKDIR /srv/known-good
 COPY manage.py pyproject.toml ./
+COPY docs docs
 COPY deploy_records deploy_records
 COPY chatbot_service chatbot_service
 COPY portal portal
