@@ -1,7 +1,7 @@
 """The health of all services on one page, and the same for a screen on the wall."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
@@ -80,15 +80,18 @@ def _shown(one: Standing, now: datetime) -> Shown:
 
 
 def _columns(one: Standing, now: datetime) -> list[Column]:
-    """Neighbours that are drawn alike are one: a page of a hundred services stays small."""
+    """Neighbours that are drawn alike are one: a page of a thousand services stays small."""
     end = int(now.astimezone(UTC).timestamp()) // DAY * DAY
     known = {bucket.start: bucket for bucket in one.days}
     width = 100 / _LONGEST
-    found = []
+    found: list[Column] = []
     for place in range(_LONGEST):
         bucket = known.get(end - (_LONGEST - place) * DAY)
         state, height = state_of(bucket, _DAY) if bucket else ("none", 0.0)
-        found.append(Column(place * width, (place + 1) * width, state, height))
+        if found and not height and found[-1].state == state and not found[-1].height:
+            found[-1] = replace(found[-1], end=(place + 1) * width)
+        else:
+            found.append(Column(place * width, (place + 1) * width, state, height))
     return found
 
 

@@ -1,5 +1,7 @@
 """The health of all services on one page, and on the wall."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -48,7 +50,9 @@ def test_of_two_that_are_well_the_one_that_was_down_comes_first(viewer: User) ->
 def test_days_before_it_was_watched_are_dotted(viewer: User) -> None:
     lived(some("alpha")[0], days=3)
     source = window(viewer).get("/health/").content.decode()
-    assert source.count('class="kg-l-none"') >= 86
+    strip = source.split("days not recorded")[-1].split("</svg>")[0]
+    dotted = [(float(start), float(end)) for start, end in re.findall(r'kg-l-none" x1="([\d.]+)%" x2="([\d.]+)%"', strip)]
+    assert sum(end - start for start, end in dotted) == pytest.approx(100 * 87.5 / 90, abs=2)
     assert "days not recorded" in source
 
 
