@@ -31,7 +31,7 @@ def live(request: HttpRequest, fragment: str, context: Mapping[str, Any], *, end
 
 
 def load_anew(response: HttpResponse) -> HttpResponse:
-    """htmx loads the whole page again: more of it than the fragment says something else now."""
+    """The browser loads the whole page again: more of it than the fragment says something else now."""
     response["HX-Refresh"] = "true"
     return response
 
