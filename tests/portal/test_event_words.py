@@ -22,7 +22,8 @@ NO_DEED = (".", ".json", ".xlsx", ".yaml")
 def actions_in(folder: Path) -> set[str]:
     """Every constant `area.deed` that is handed to `Event` or to a function that takes an action."""
     areas = (
-        "approval.", "backup.", "channel.", "deployment.", "digest.", "job.", "person.", "poam.", "registry.", "rehearsal.", "repository.",
+        "approval.", "backup.", "channel.", "deployment.", "digest.", "job.", "person.", "poam.", "registry.", "rehearsal.",
+        "repository.",
         "restore.", "service.", "signal.",
     )  # fmt: skip
     found = set()
