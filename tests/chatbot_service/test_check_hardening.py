@@ -83,3 +83,11 @@ def test_looks_are_jobs_for_a_shell_too(kind: str) -> None:
     code, said = run(kind, "personal_chatbot", "--by", "olga", command="job")
     assert code == 0
     assert str(Job.objects.get(kind=kind)) in said
+
+
+@pytest.mark.usefixtures("service")
+def test_where_no_worker_runs_it_says_so_instead_of_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatbot_service.management.commands.check_hardening.BEGINS_WITHIN", 0.3)
+    code, said = run("personal_chatbot", "--by", "olga")
+    assert code == 2
+    assert "See that a worker runs" in said

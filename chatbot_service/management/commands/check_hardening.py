@@ -5,6 +5,7 @@ Exit code: 0 the baseline is met, 1 it is not, 2 the check was refused or could 
 
 import json
 import sys
+import time
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -13,10 +14,28 @@ from django.core.management.base import BaseCommand, CommandParser
 from chatbot_service import hardening_report, operating
 from chatbot_service.dispatch import Request
 from chatbot_service.management.commands.job import follow, is_text, service_named
-from chatbot_service.models import HardeningCheck, JobState
+from chatbot_service.models import HardeningCheck, Job, JobState
 from deploy_records import audit
 from deploy_records.errors import Invalid, Refused
 from deploy_records.rules.digest import shown
+
+
+BEGINS_WITHIN = 60.0
+POLL_SECONDS = 0.2
+
+
+def _wait_for_a_worker(job: Job) -> None:
+    """A pipeline that asks must not hang where no worker runs."""
+    ends = time.monotonic() + BEGINS_WITHIN
+    while job.state == JobState.QUEUED:
+        if time.monotonic() > ends:
+            raise Refused(
+                f"No worker of {job.host.name} began {job} within {BEGINS_WITHIN:.0f} s; it is made when one comes. "
+                "See that a worker runs.",
+                code="no-worker",
+            )
+        time.sleep(POLL_SECONDS)
+        job.refresh_from_db()
 
 
 class Command(BaseCommand):
@@ -50,6 +69,7 @@ class Command(BaseCommand):
         if person is None:
             raise Invalid(f"There is no active person {shown(options['by'])}. Nothing was checked.")
         job = operating.harden(service_named(options["service"]), Request(person, address="shell"))
+        _wait_for_a_worker(job)
         state = follow(job, lambda _line: None)
         if state != JobState.SUCCEEDED:
             # On record already, as the end of the job.
