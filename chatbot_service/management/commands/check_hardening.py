@@ -19,7 +19,6 @@ from deploy_records import audit
 from deploy_records.errors import Invalid, Refused
 from deploy_records.rules.digest import shown
 
-
 BEGINS_WITHIN = 60.0
 POLL_SECONDS = 0.2
 
