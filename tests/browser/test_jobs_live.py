@@ -11,7 +11,7 @@ from chatbot_service.models import Job, JobState, JobStep, Kind, Service
 from tests import factories as make
 from tests.browser.conftest import SCHEMES, Axe, Complaints, OpenPage, SignIn, scrolls_sideways
 
-BEFORE = ("gate", "image", "verify")
+BEFORE = ("gate", "image", "verify", "backup")
 OUTPUT = "\n".join(f"14:10:{n:02d} candidate: line {n}" for n in range(40))
 
 
@@ -73,9 +73,9 @@ def test_the_page_follows_the_job_to_its_end_and_then_asks_no_more(
     sign_in("Operator")
     job = a_running_one()
     page = open_page(f"/jobs/{job.pk}/")
-    expect(page.get_by_text("step 4 of 11")).to_be_visible()
+    expect(page.get_by_text("step 5 of 12")).to_be_visible()
     go_on(job, "rehearse", "pin")
-    expect(page.get_by_text("step 5 of 11")).to_be_visible()
+    expect(page.get_by_text("step 6 of 12")).to_be_visible()
     expect(page.get_by_role("heading", name="If this step fails")).to_be_visible()
     assert axe(page) == []
     JobStep.objects.filter(job=job, key="pin").update(state="failed", ended_at=timezone.now(), error="disk full")
@@ -125,7 +125,7 @@ def test_the_sentence_is_left_alone_while_it_says_the_same(open_page: OpenPage, 
     page.wait_for_timeout(2500)
     assert page.evaluate("window.spoken") == 0
     go_on(job, "rehearse", "pin")
-    expect(page.get_by_text("step 5 of 11")).to_be_visible()
+    expect(page.get_by_text("step 6 of 12")).to_be_visible()
     assert page.evaluate("window.spoken") > 0
 
 
