@@ -1,6 +1,6 @@
 """What services used over time: samples of `resource_measuring`, kept for two weeks, as pages read them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -36,12 +36,16 @@ def forget(host: Host) -> None:
 
 @dataclass(frozen=True)
 class Point:
-    """Between two samples. `cpu`: 1.0 is one whole CPU; None where it was made anew in between, or not measured."""
+    """Between two samples. `cpu`: 1.0 is one whole CPU; `network`, `disk`: bytes a second, both ways together. None where it
+    was made anew in between, or not measured.
+    """
 
     at: datetime
     cpu: float | None
     memory: int
     memory_limit: int
+    network: float | None = None
+    disk: float | None = None
 
 
 def of(service: Service, since: datetime) -> Sequence[Point]:
@@ -54,12 +58,15 @@ def of(service: Service, since: datetime) -> Sequence[Point]:
 def _points(samples: Sequence[Usage]) -> Iterator[Point]:
     before: Usage | None = None
     for one in samples:
-        yield Point(one.at, _share(before, one), one.memory, one.memory_limit)
+        cpu = _rate(before, one, lambda usage: usage.cpu_seconds)
+        network = _rate(before, one, lambda usage: usage.received + usage.sent)
+        disk = _rate(before, one, lambda usage: usage.read + usage.written)
+        yield Point(one.at, cpu, one.memory, one.memory_limit, network, disk)
         before = one
 
 
-def _share(before: Usage | None, now: Usage) -> float | None:
-    """A counter that is smaller than before belongs to another container."""
-    if before is None or now.at - before.at > _GAP or now.cpu_seconds < before.cpu_seconds:
+def _rate(before: Usage | None, now: Usage, counter: Callable[[Usage], float]) -> float | None:
+    """A second. A counter that is smaller than before belongs to another container."""
+    if before is None or now.at - before.at > _GAP or counter(now) < counter(before):
         return None
-    return (now.cpu_seconds - before.cpu_seconds) / max(1.0, (now.at - before.at).total_seconds())
+    return (counter(now) - counter(before)) / max(1.0, (now.at - before.at).total_seconds())

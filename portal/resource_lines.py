@@ -1,4 +1,4 @@
-"""What a service used over time, as two lines beside what is recommended, and as a table."""
+"""What a service used over time, as lines, beside what is recommended where something is, and as a table."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from chatbot_service.resource_history import Point
 from portal.pages.looks_shown import MIB, MOST_CPUS, MOST_MEMORY
-from portal.templatetags.moments import NBSP
+from portal.templatetags.moments import NBSP, size
 
 _LEFT_OUT_AFTER = timedelta(minutes=20)
 
@@ -36,6 +36,8 @@ class Row:
     at: datetime
     cpu: str
     memory: str
+    network: str
+    disk: str
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,21 @@ def shown(points: Sequence[Point]) -> Shown | None:
     courses = (
         _course("CPU", cpu, MOST_CPUS, lambda value: f"{value:.2f}{NBSP}CPU"),
         _course("Memory", memory, float(MOST_MEMORY), lambda value: f"{value / MIB:,.0f}{NBSP}MiB"),
+        _course("Network", [(one.at, one.network) for one in points], None, _a_second),
+        _course("Disk", [(one.at, one.disk) for one in points], None, _a_second),
     )
     return Shown(courses, list(_rows(points)), start, end)
 
 
+def _a_second(octets: float) -> str:
+    return f"{size(round(octets))}/s"
+
+
 def _course(
-    name: str, values: Sequence[tuple[datetime, float | None]], recommended: float, words: Callable[[float], str]
+    name: str, values: Sequence[tuple[datetime, float | None]], recommended: float | None, words: Callable[[float], str]
 ) -> Course:
     known = [value for _at, value in values if value is not None]
-    top = max([*known, recommended]) * 1.1
+    top = max([*known, recommended or 0.0, 1e-9]) * 1.1
     start, end = values[0][0], values[-1][0]
     length = max(1.0, (end - start).total_seconds())
 
@@ -83,7 +91,7 @@ def _course(
         if value is not None and after is not None and then - at <= _LEFT_OUT_AFTER
     ]
     label = f"{name}: {words(min(known))} to {words(max(known))}, last {words(known[-1])}" if known else f"{name}: not known"
-    return Course(name, label, segments, height(recommended))
+    return Course(name, label, segments, "" if recommended is None else height(recommended))
 
 
 def _rows(points: Sequence[Point]) -> Iterator[Row]:
@@ -94,4 +102,10 @@ def _rows(points: Sequence[Point]) -> Iterator[Row]:
     for hour in sorted(hours, reverse=True):
         cpus = [one.cpu for one in hours[hour] if one.cpu is not None]
         most = max(one.memory for one in hours[hour])
-        yield Row(hour, f"{max(cpus):.2f}{NBSP}CPU" if cpus else "–", f"{most / MIB:,.0f}{NBSP}MiB")
+        network, disk = (_most([getattr(one, what) for one in hours[hour]]) for what in ("network", "disk"))
+        yield Row(hour, f"{max(cpus):.2f}{NBSP}CPU" if cpus else "–", f"{most / MIB:,.0f}{NBSP}MiB", network, disk)
+
+
+def _most(rates: Sequence[float | None]) -> str:
+    known = [rate for rate in rates if rate is not None]
+    return _a_second(max(known)) if known else "–"

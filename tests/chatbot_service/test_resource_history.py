@@ -57,3 +57,20 @@ def test_what_is_older_than_two_weeks_is_forgotten() -> None:
     resource_history.keep(service, usage(60, 1))
     resource_history.forget(service.host)
     assert ResourceBlock.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_network_and_disk_are_drawn_as_rates_both_ways_together() -> None:
+    service = make.service(runs=make.entry())
+    for minutes, moved in ((20, 0), (15, 300_000), (10, 900_000), (5, 100)):
+        at = NOW - timedelta(minutes=minutes)
+        resource_history.keep(service, Usage(at, 1.0, 2, 1 << 20, 1 << 30, 7, moved, moved, 3 * moved, 0))
+    points = resource_history.of(service, NOW - timedelta(hours=2))
+    assert [one.network for one in points] == [None, 2_000, 4_000, None]
+    assert [one.disk for one in points] == [None, 3_000, 6_000, None]
+    shown = resource_lines.shown(points)
+    assert shown is not None
+    network, disk = shown.courses[2:]
+    assert network.label == "Network: 2\N{NO-BREAK SPACE}kB/s to 4\N{NO-BREAK SPACE}kB/s, last 4\N{NO-BREAK SPACE}kB/s"
+    assert disk.recommended == ""
+    assert len(disk.segments) == 1
