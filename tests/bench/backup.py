@@ -4,6 +4,7 @@ Ratios are of medians of alternating rounds. A job's time is that of the whole j
 is also told without stopping, starting and waiting for the service, which bare restic does not do.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ class Bench:
 
     def _restore(self, told: dict[str, float]) -> None:
         backup = Backup.objects.filter(service=self.service).latest("pk")
+        os.sync()
         with Client(self.folder.port) as client:
             ran = run_job(lambda: self._ask_for(backup))
         told["restore"] = ran.whole
